@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file conf.h
+ * What a configuration says, after parsing: per server, per directory, rules, `<Proxy>` sections. All of it lives in the
+ * configuration pool and is const once the configuration was checked; run-time state is elsewhere (worker.h, endpoint.h).
+ */
+#ifndef RP_CONFIG_CONF_H
+#define RP_CONFIG_CONF_H
+
+#include <httpd.h>
+#include <http_config.h>
+#include <apr_tables.h>
+
+#include "upstream/endpoint.h"
+#include "upstream/worker.h"
+
+/** Where a rule looks at the path. */
+typedef enum rp_mapping_e {
+    RP_MAP_DECODED = 0, /**< translate_name, on the decoded path */
+    RP_MAP_ENCODED,     /**< pre_translate_name, on the still encoded path */
+    RP_MAP_SERVLET      /**< the same, path parameters ignored */
+} rp_mapping_e;
+
+/** One ProxyPass or ProxyPassMatch line. */
+typedef struct rp_rule_t {
+    const char *path;        /**< prefix, or regular expression as written; in a Location: the Location's path */
+    ap_regex_t *regex;       /**< not NULL: ProxyPassMatch (or ProxyPass ~, or a Location with wildcards/LocationMatch) */
+    const char *url;         /**< target as written (normalised scheme/host where configured); "!" for an exemption */
+    int exempt;              /**< "!" */
+    int nocanon, noquery, interpolate;
+    rp_mapping_e mapping;
+    rp_worker_t *worker;     /**< direct worker, or NULL (balancer, exemption, "$n" in the authority) */
+    const char *balancer;    /**< "balancer://name", lower case, or NULL */
+    const char *defined_at;  /**< "file:line" */
+} rp_rule_t;
+
+/** A balancer as configured; the balancer module reads it. Here it is parsed, validated and kept. */
+typedef struct rp_balancer_conf_t {
+    const char *name;              /**< "balancer://name", lower case */
+    rp_balancer_params_t params;
+    apr_array_header_t *members;   /**< of rp_worker_t * */
+    void *section_conf;            /**< ap_conf_vector_t * of its <Proxy> section, or NULL */
+    server_rec *server;            /**< that defines it */
+    const char *defined_at;
+} rp_balancer_conf_t;
+
+typedef enum rp_via_e { RP_VIA_UNSET = -1, RP_VIA_OFF = 0, RP_VIA_ON, RP_VIA_FULL, RP_VIA_BLOCK } rp_via_e;
+
+typedef struct rp_remote_t rp_remote_t; /**< ProxyRemote line (accepted; see directives.c) */
+
+/** Per server (main or virtual host). Unwritten numbers hold -1, switches RP_UNSET. */
+typedef struct rp_server_conf_t {
+    server_rec *server;
+    apr_array_header_t *rules;       /**< of rp_rule_t *: main server's first, then the vhost's, in order of the file */
+    apr_array_header_t *sections;    /**< of ap_conf_vector_t *: <Proxy>, <ProxyMatch>, in order */
+    apr_array_header_t *workers;     /**< of rp_worker_t *: configured direct workers and members */
+    apr_array_header_t *balancers;   /**< of rp_balancer_conf_t * */
+    apr_interval_time_t timeout_us;  /**< ProxyTimeout, or -1 */
+    rp_via_e via;
+    int max_forwards;                /**< -1: none added */
+    int bad_header;                  /**< rp_h1_badline_e or -1 */
+    apr_int64_t io_buffer_size, receive_buffer_size;
+    const char *source_address;      /**< literal, or NULL */
+    rp_switch_e status;              /**< ProxyStatus */
+    rp_switch_e pass_inherit, balancer_inherit;
+    int unconfigured_max;            /**< RProxyUnconfiguredMax, or -1 */
+    int timeout_status;              /**< RProxyTimeoutStatus: 504 or 502, or -1 */
+    apr_array_header_t *blocks;      /**< ProxyBlock: of const char * */
+    int balancer_growth;             /**< or -1 */
+    rp_switch_e balancer_persist;
+    apr_array_header_t *remotes;     /**< ProxyRemote, of rp_remote_t * */
+    apr_array_header_t *noproxies;   /**< NoProxy, of const char * */
+} rp_server_conf_t;
+
+/** Per directory (server, <Location>, <Proxy> sections). */
+typedef struct rp_dir_conf_t {
+    rp_rule_t *rule;                 /**< ProxyPass in this Location, or NULL */
+    rp_switch_e preserve_host, add_headers, interpolate_env, forward_100, ws_fallback;
+    rp_switch_e error_override;
+    apr_array_header_t *error_codes; /**< of int, or NULL: all 4xx and 5xx */
+    int forwarded_proto;             /**< RProxyForwardedProto: 0 off, 1 ifabsent, 2 set; -1 unset */
+    const char *section_url;         /**< <Proxy url> as written, or NULL */
+    int section_wild;                /**< section_url has wildcards */
+    ap_regex_t *section_regex;       /**< <ProxyMatch> */
+    apr_array_header_t *section_refs;/**< names of the regex's groups (MATCH_*) */
+} rp_dir_conf_t;
+
+rp_server_conf_t *rp_server_conf(const server_rec *s);
+rp_dir_conf_t *rp_dir_conf(const ap_conf_vector_t *per_dir);
+
+/** A switch with its default. */
+static inline int rp_switch(rp_switch_e value, int dflt) { return value == RP_UNSET ? dflt : value == RP_ON; }
+
+/* For the module record. */
+void *rp_server_conf_create(apr_pool_t *p, server_rec *s);
+void *rp_server_conf_merge(apr_pool_t *p, void *base, void *add);
+void *rp_dir_conf_create(apr_pool_t *p, char *dir);
+void *rp_dir_conf_merge(apr_pool_t *p, void *base, void *add);
+extern const command_rec rp_directives[];
+/** Hooks of the configuration: pre_config, check_config, post_config, names (shim). */
+void rp_config_register_hooks(apr_pool_t *p);
+
+extern module AP_MODULE_DECLARE_DATA rproxy_module;
+
+#endif

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The response body: read, take the framing off, pass it on. Bytes are read into heap buckets and cut by splitting them, so they
+ * are copied nowhere. No more is read while the client side has a backlog.
+ */
+#include "exchange/exchange_int.h"
+
+#define READ_FIRST 8000   /* fits the bucket allocator's 8 KB blocks with its header */
+#define READ_LARGE 65000  /* once a body has shown to be large */
+
+/*
+ * Once the request is out, a driver that may block lets back-pressure block it. While the request is still on its way it
+ * must not: a backend that echoes would fill both directions and nobody would read. So the client must be writable
+ * first, and only a small piece is written at a time.
+ */
+static int may_wait(const rp_exchange_t *ex)
+{
+    return ex->send == RP_SEND_DONE || ex->send == RP_SEND_BROKEN;
+}
+
+int rp_ex_client_stuck(const rp_exchange_t *ex)
+{
+    if (ex->discard) {
+        return 0;
+    }
+    return ex->ops->backlog(ex->ctx) || (!may_wait(ex) && !(ex->ready & RP_WAIT_CLIENT_WRITE));
+}
+
+static apr_status_t write_client(rp_exchange_t *ex, int flush)
+{
+    int wait = may_wait(ex);
+
+    flush = flush || !wait;
+    if (!wait) {
+        ex->ready &= ~(unsigned)RP_WAIT_CLIENT_WRITE;
+    }
+    ex->unflushed = !flush;
+    return ex->ops->write(ex->ctx, ex->bb, flush, wait);
+}
+
+apr_status_t rp_ex_flush_client(rp_exchange_t *ex)
+{
+    if (ex->discard || ex->recv == RP_RECV_DONE) {
+        ex->unflushed = 0;
+        return APR_SUCCESS;
+    }
+    return rp_ex_client_stuck(ex) ? APR_SUCCESS : write_client(ex, 1);
+}
+
+static void body_done(rp_exchange_t *ex)
+{
+    ex->recv = RP_RECV_DONE;
+}
+
+/* Cut len bytes off the front of b into ex->bb; returns the bucket that holds the rest, or NULL. b is owned. */
+static apr_bucket *take_front(rp_exchange_t *ex, apr_bucket *b, apr_size_t len, int keep)
+{
+    apr_bucket *rest = NULL;
+
+    if (len < b->length) {
+        APR_BRIGADE_INSERT_TAIL(ex->in, b); /* a split needs a ring */
+        (void)apr_bucket_split(b, len);
+        rest = APR_BUCKET_NEXT(b);
+        APR_BUCKET_REMOVE(rest);
+        APR_BUCKET_REMOVE(b);
+    }
+    if (keep) {
+        APR_BRIGADE_INSERT_TAIL(ex->bb, b);
+    }
+    else {
+        apr_bucket_destroy(b);
+    }
+    return rest;
+}
+
+/* Take the chunked framing off bucket b, whose bytes are at data. Takes ownership of b. */
+static void eat_chunked(rp_exchange_t *ex, apr_bucket *b, const char *data)
+{
+    while (b != NULL) {
+        apr_size_t used = 0;
+        rp_slice_t run = {NULL, 0};
+        apr_size_t len = b->length;
+        apr_status_t rv = rp_chunk_decode(&ex->chunk, data, len, &used, &run);
+
+        if (rv != APR_SUCCESS && !APR_STATUS_IS_EAGAIN(rv)) {
+            apr_bucket_destroy(b);
+            (void)rp_ex_fail(ex, RP_FAIL_BODY_BAD_CHUNK, APR_SUCCESS, rp_chunk_err_str(ex->chunk.err));
+            return;
+        }
+        if (run.n > 0) {
+            apr_size_t skip = (apr_size_t)(run.p - data);
+            if (skip > 0) {
+                b = take_front(ex, b, skip, 0);
+            }
+            b = take_front(ex, b, run.n, 1);
+            if (b != NULL && used > skip + run.n) {
+                b = take_front(ex, b, used - skip - run.n, 0);
+            }
+        }
+        else if (used > 0) {
+            b = take_front(ex, b, used, 0);
+        }
+        data += used;
+        if (ex->chunk.state == RP_CHUNK_DONE) {
+            if (b != NULL) {
+                ex->extra_bytes = 1;
+                apr_bucket_destroy(b);
+            }
+            body_done(ex);
+            return;
+        }
+        if (used == 0 && b != NULL) { /* the decoder always eats what it is given */
+            apr_bucket_destroy(b);
+            (void)rp_ex_fail(ex, RP_FAIL_INTERNAL, APR_SUCCESS, "chunk decoder stalled");
+            return;
+        }
+    }
+}
+
+static void eat_length(rp_exchange_t *ex, apr_bucket *b)
+{
+    if ((apr_int64_t)b->length > ex->resp_left) {
+        ex->extra_bytes = 1;
+        b = take_front(ex, b, (apr_size_t)ex->resp_left, 1);
+        apr_bucket_destroy(b);
+        ex->resp_left = 0;
+    }
+    else {
+        ex->resp_left -= (apr_int64_t)b->length;
+        APR_BRIGADE_INSERT_TAIL(ex->bb, b);
+    }
+    if (ex->resp_left == 0) {
+        body_done(ex);
+    }
+}
+
+/* Take ownership of bucket b with bytes at data. */
+static void eat(rp_exchange_t *ex, apr_bucket *b, const char *data)
+{
+    switch (ex->resp_framing.kind) {
+    case RP_FRAMING_LENGTH:
+        eat_length(ex, b);
+        return;
+    case RP_FRAMING_CHUNKED:
+        eat_chunked(ex, b, data);
+        return;
+    case RP_FRAMING_CLOSE:
+        APR_BRIGADE_INSERT_TAIL(ex->bb, b);
+        return;
+    case RP_FRAMING_NONE:
+    case RP_FRAMING_TUNNEL:
+    case RP_FRAMING_REJECT:
+        ex->extra_bytes = 1;
+        apr_bucket_destroy(b);
+        return;
+    }
+}
+
+void rp_ex_body_leftover(rp_exchange_t *ex)
+{
+    apr_size_t n = ex->head_end - ex->head_start;
+    const char *data = ex->head_buf + ex->head_start;
+
+    if (ex->resp_framing.kind == RP_FRAMING_NONE
+        || (ex->resp_framing.kind == RP_FRAMING_LENGTH && ex->resp_left == 0)) {
+        ex->extra_bytes = n > 0;
+        body_done(ex);
+        return;
+    }
+    if (n > 0) {
+        ex->head_start = ex->head_end;
+        eat(ex, apr_bucket_pool_create(data, n, ex->pool, ex->ba), data);
+    }
+}
+
+/* Give what is in bb to the client side. */
+static void pass_on(rp_exchange_t *ex)
+{
+    if (ex->discard) {
+        apr_brigade_cleanup(ex->bb);
+        return;
+    }
+    if (APR_BRIGADE_EMPTY(ex->bb) || rp_ex_client_stuck(ex)) {
+        return;
+    }
+    if (write_client(ex, 0) != APR_SUCCESS) {
+        (void)rp_ex_fail(ex, RP_FAIL_CLIENT_GONE, APR_SUCCESS, NULL);
+    }
+}
+
+static void body_eof(rp_exchange_t *ex, apr_status_t rv)
+{
+    if (ex->resp_framing.kind == RP_FRAMING_CLOSE && APR_STATUS_IS_EOF(rv)) {
+        body_done(ex);
+        return;
+    }
+    (void)rp_ex_fail(ex, RP_FAIL_BODY_SHORT, APR_STATUS_IS_EOF(rv) ? APR_SUCCESS : rv, NULL);
+}
+
+/* Read once. 1: bytes came. */
+static int body_read(rp_exchange_t *ex)
+{
+    apr_size_t size = ex->read_size ? ex->read_size : READ_FIRST;
+    apr_size_t n = size;
+    char *buf = apr_bucket_alloc(size, ex->ba);
+    apr_status_t rv = ex->conn->ops->recv(ex->conn, buf, &n);
+
+    if (rv != APR_SUCCESS) {
+        apr_bucket_free(buf);
+        ex->ready &= ~(unsigned)RP_WAIT_BACKEND_READ;
+        if (!APR_STATUS_IS_EAGAIN(rv)) {
+            body_eof(ex, rv);
+        }
+        return 0;
+    }
+    ex->at->received += (apr_off_t)n;
+    rp_ex_progress(ex);
+    if (n == size && may_wait(ex)) {
+        ex->read_size = READ_LARGE;
+    }
+    else if (ex->conn->ops->buffered(ex->conn) == 0) {
+        ex->ready &= ~(unsigned)RP_WAIT_BACKEND_READ;
+    }
+    eat(ex, apr_bucket_heap_create(buf, n, apr_bucket_free, ex->ba), buf);
+    return 1;
+}
+
+void rp_ex_recv_body(rp_exchange_t *ex, int *progress)
+{
+    if (!APR_BRIGADE_EMPTY(ex->bb) && ex->recv != RP_RECV_DONE) {
+        pass_on(ex); /* bytes that came with the head */
+    }
+    while (rp_ex_alive(ex) && ex->recv == RP_RECV_BODY) {
+        if (!APR_BRIGADE_EMPTY(ex->bb) || rp_ex_client_stuck(ex)) {
+            return;
+        }
+        if (!(ex->ready & RP_WAIT_BACKEND_READ) || !body_read(ex)) {
+            return;
+        }
+        *progress = 1;
+        if (rp_ex_alive(ex) && ex->recv == RP_RECV_BODY) {
+            pass_on(ex);
+        }
+        if (ex->send == RP_SEND_BODY) {
+            return; /* let the request move between two reads */
+        }
+    }
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The blocking driver: runs one exchange to its end on the calling thread, for every MPM, HTTP/2 streams and
+ * subrequests. The only file of this folder that waits, resolves names and reads the clock.
+ */
+#include "exchange/exchange_int.h"
+
+#include <errno.h>
+#include <poll.h>
+
+#include "upstream/clock.h"
+
+#define NOFD_POLL_FIRST_MS 1 /* how often a client without descriptor is asked for its body: backing off ... */
+#define NOFD_POLL_MAX_MS 20  /* ... to this */
+
+static int wait_ms(const rp_wait_t *wait, apr_time_t now_us)
+{
+    apr_time_t left = wait->deadline_us - now_us;
+
+    if (left <= 0) {
+        return 0;
+    }
+    left = (left + 999) / 1000;
+    return left > 60000 ? 60000 : (int)left;
+}
+
+static short poll_events(unsigned mask, unsigned rd, unsigned wr)
+{
+    return (short)(((mask & rd) ? POLLIN : 0) | ((mask & wr) ? POLLOUT : 0));
+}
+
+/* An error or hang-up makes both directions "ready": the next read or write will say what it is. */
+static unsigned poll_ready(short revents, unsigned mask, unsigned rd, unsigned wr)
+{
+    unsigned ready = 0;
+
+    if (revents & (POLLIN | POLLHUP | POLLERR | POLLNVAL)) {
+        ready |= mask & rd;
+    }
+    if (revents & (POLLOUT | POLLHUP | POLLERR | POLLNVAL)) {
+        ready |= mask & wr;
+    }
+    return ready;
+}
+
+/* Wait on the descriptors. *nofd_ms: back-off of clients that have none. */
+static unsigned wait_io(rp_exchange_t *ex, const rp_blocking_client_t *client, void *ctx, int *nofd_ms)
+{
+    const rp_wait_t *wait = rp_exchange_wait(ex);
+    unsigned client_mask = wait->mask & (RP_WAIT_CLIENT_READ | RP_WAIT_CLIENT_WRITE);
+    unsigned ready = 0;
+    int timeout = wait_ms(wait, rp_clock_now_us());
+    struct pollfd fds[2];
+    nfds_t n = 0;
+
+    if (wait->mask & (RP_WAIT_BACKEND_READ | RP_WAIT_BACKEND_WRITE)) {
+        fds[n].fd = rp_conn_fd(rp_exchange_conn(ex));
+        fds[n].events = poll_events(wait->mask, RP_WAIT_BACKEND_READ, RP_WAIT_BACKEND_WRITE);
+        fds[n++].revents = 0;
+    }
+    if (client_mask && client->fd >= 0) {
+        if ((client_mask & RP_WAIT_CLIENT_READ) && client->input_pending && client->input_pending(ctx)) {
+            ready |= RP_WAIT_CLIENT_READ;
+            timeout = 0;
+        }
+        fds[n].fd = client->fd;
+        fds[n].events = poll_events(client_mask, RP_WAIT_CLIENT_READ, RP_WAIT_CLIENT_WRITE);
+        fds[n++].revents = 0;
+    }
+    else if (client_mask) {
+        timeout = timeout < *nofd_ms ? timeout : *nofd_ms;
+        *nofd_ms = *nofd_ms * 2 > NOFD_POLL_MAX_MS ? NOFD_POLL_MAX_MS : *nofd_ms * 2;
+        ready |= client_mask;
+    }
+    if (poll(fds, n, timeout) > 0) {
+        nfds_t i = 0;
+        if (wait->mask & (RP_WAIT_BACKEND_READ | RP_WAIT_BACKEND_WRITE)) {
+            ready |= poll_ready(fds[i++].revents, wait->mask, RP_WAIT_BACKEND_READ, RP_WAIT_BACKEND_WRITE);
+        }
+        if (i < n) {
+            ready |= poll_ready(fds[i].revents, wait->mask, RP_WAIT_CLIENT_READ, RP_WAIT_CLIENT_WRITE);
+        }
+        *nofd_ms = NOFD_POLL_FIRST_MS;
+    }
+    return ready;
+}
+
+static void do_resolve(rp_exchange_t *ex)
+{
+    rp_addrset_t *set = NULL;
+    apr_status_t rv = rp_address_resolve(&ex->conf.endpoint->address, rp_clock_now_us(), &set);
+
+    rp_exchange_resolved(ex, rv, set);
+}
+
+static void do_tls(rp_exchange_t *ex)
+{
+    const rp_tls_provider_t *tls = rp_conn_tls_provider();
+    const char *reason = "no TLS provider";
+    apr_status_t rv = APR_ENOTIMPL;
+
+    if (tls != NULL) {
+        rv = tls->handshake(rp_exchange_conn(ex), ex->conf.io_us, &reason);
+    }
+    rp_exchange_tls_done(ex, rv, reason);
+}
+
+rp_step_e rp_exchange_run(rp_exchange_t *ex, const rp_blocking_client_t *client, void *ctx)
+{
+    unsigned ready = RP_WAIT_CLIENT_READ | RP_WAIT_CLIENT_WRITE;
+    int nofd_ms = NOFD_POLL_FIRST_MS;
+
+    for (;;) {
+        rp_step_e step = rp_exchange_step(ex, rp_clock_now_us(), ready);
+        unsigned mask = rp_exchange_wait(ex)->mask;
+
+        ready = 0;
+        if (step != RP_STEP_WAIT) {
+            return step;
+        }
+        if (mask & RP_WAIT_RESOLVE) {
+            do_resolve(ex);
+        }
+        else if (mask & RP_WAIT_TLS) {
+            do_tls(ex);
+        }
+        else if (mask & RP_WAIT_POOL) {
+            apr_status_t rv = rp_permit_wait(ex->conf.worker, rp_exchange_wait(ex)->deadline_us);
+            (void)rv; /* step() tries again, or sees by its clock that the time is up */
+        }
+        else {
+            ready = wait_io(ex, client, ctx, &nofd_ms);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file exchange.h
+ * One proxied exchange as a state machine that never waits: prefetch the request body, take a connection, resolve, connect, TLS,
+ * transfer (send head and body, read head and body, both at the same time), tunnel. step() does what can be done
+ * and says what it waits for; a driver does the waiting (driver_blocking.c, later the event loop). It holds no clock: `now_us` comes
+ * in. It sees the client through rp_client_ops_t alone. One thread at a time.
+ */
+#ifndef RP_EXCHANGE_EXCHANGE_H
+#define RP_EXCHANGE_EXCHANGE_H
+
+#include <apr_buckets.h>
+
+#include "exchange/attempt.h"
+#include "wire/chunked.h"
+#include "wire/framing.h"
+#include "wire/headers.h"
+#include "wire/h1_req.h"
+
+#define RP_PREFETCH_MAX 16384     /**< request body gathered before a connection is taken, bytes */
+#define RP_INTERIM_MAX 10         /**< the tenth interim response in a row ends the exchange */
+#define RP_ATTEMPTS_MAX 16        /**< attempt records kept for one request */
+#define RP_TUNNEL_BUF 16384       /**< per direction, bytes */
+
+typedef struct rp_exchange_t rp_exchange_t;
+
+/** What step() wants. Bits of rp_wait_t.mask. */
+typedef enum rp_wait_e {
+    RP_WAIT_BACKEND_READ = 0x01,
+    RP_WAIT_BACKEND_WRITE = 0x02,
+    RP_WAIT_CLIENT_READ = 0x04,
+    RP_WAIT_CLIENT_WRITE = 0x08,
+    RP_WAIT_POOL = 0x10,      /**< a permit of ex->worker */
+    RP_WAIT_RESOLVE = 0x20,   /**< driver: look the endpoint's name up, then rp_exchange_resolved */
+    RP_WAIT_TLS = 0x40        /**< driver: handshake on ex's connection, then rp_exchange_tls_done */
+} rp_wait_e;
+
+typedef struct rp_wait_t {
+    unsigned mask;           /**< any of these ends the wait */
+    apr_time_t deadline_us;  /**< monotonic; step() at or after it acts on the time-out */
+    rp_reason_e on_timeout;
+} rp_wait_t;
+
+typedef enum rp_step_e {
+    RP_STEP_WAIT = 0, /**< see rp_exchange_wait */
+    RP_STEP_DONE,     /**< the client has its whole answer */
+    RP_STEP_FAILED    /**< rp_exchange_reason; the client got nothing, or a visibly cut answer (head_sent) */
+} rp_step_e;
+
+/** What the client side does for the exchange. All calls come from step(), on its thread, and must not re-enter it. */
+typedef struct rp_client_ops_t {
+    /** Append up to max bytes of the request body to bb, without waiting. *eos = 1 behind the last byte.
+     * APR_SUCCESS, APR_EAGAIN, or an error with *why set to one of the RP_FAIL_CLIENT_* reasons. */
+    apr_status_t (*read_body)(void *ctx, apr_bucket_brigade *bb, apr_off_t max, int *eos, rp_reason_e *why);
+    /** Make the bytes of bb survive (memory or temporary file); used when the whole body must be known first. */
+    apr_status_t (*spool)(void *ctx, apr_bucket_brigade *bb, rp_reason_e *why);
+    /** Write the request head for this framing; bytes live as long as the exchange. */
+    apr_status_t (*request_head)(void *ctx, rp_req_framing_e framing, apr_int64_t length, const char **head,
+                                 apr_size_t *len);
+    /** An interim response (not 101). May drop it. */
+    apr_status_t (*interim)(void *ctx, const rp_h1_resp_t *resp);
+    /** The final head. *discard = 1: read the body but do not pass it on (error override). */
+    apr_status_t (*head)(void *ctx, const rp_h1_resp_t *resp, const rp_framing_t *framing, int *discard);
+    /** Pass body bytes on; empties bb. flush: nothing may be held back. may_wait: the request is out, back-pressure by waiting is fine
+     * for a driver that may block. */
+    apr_status_t (*write)(void *ctx, apr_bucket_brigade *bb, int flush, int may_wait);
+    /** 1: bytes are stuck on their way to the client; read no more from the backend until it is writable. */
+    int (*backlog)(void *ctx);
+    /** End of the answer: RP_FAIL_NONE for a whole one, otherwise it must be visibly cut. */
+    apr_status_t (*finish)(void *ctx, rp_reason_e reason);
+    /** A 101 was accepted: send its head, take HTTP off the client connection. */
+    apr_status_t (*tunnel_start)(void *ctx, const rp_h1_resp_t *resp);
+    apr_status_t (*tunnel_read)(void *ctx, char *buf, apr_size_t *len);            /**< as rp_conn_ops_t.recv */
+    apr_status_t (*tunnel_write)(void *ctx, const char *buf, apr_size_t *len);     /**< APR_SUCCESS may be short; APR_EAGAIN */
+    apr_status_t (*tunnel_shutdown)(void *ctx);                                    /**< no more bytes to the client */
+} rp_client_ops_t;
+
+typedef enum rp_body_policy_e {
+    RP_BODY_AUTO = 0,   /**< Content-Length where known or small, else chunked */
+    RP_BODY_SENDCL,     /**< always Content-Length: spool what has none */
+    RP_BODY_SENDCHUNKED /**< chunked for what does not fit the prefetch and may change size */
+} rp_body_policy_e;
+
+/** All that an exchange needs to know; borrowed for its life. */
+typedef struct rp_exchange_conf_t {
+    rp_worker_t *worker;
+    rp_endpoint_t *endpoint;              /**< held by the caller */
+    apr_interval_time_t connect_us, io_us, acquire_us;
+    apr_interval_time_t ping_us;          /**< 0: no ping */
+    apr_interval_time_t client_us;        /**< time-out of the client side */
+    apr_interval_time_t tunnel_us;        /**< idle time of a tunnel */
+    rp_h1_limits_t limits;
+    int head_request;                     /**< HEAD */
+    int idempotent;                       /**< may be sent again under the resend rule */
+    int no_resend;                        /**< switched off for this request */
+    int has_body;                         /**< the client announced a body */
+    apr_int64_t body_length;              /**< announced length, -1: chunked */
+    int body_may_change;                  /**< input filters may change its size */
+    rp_body_policy_e body_policy;
+    int prefetch_nonblocking;             /**< gather what is there, do not wait for more */
+    int expect_100;                       /**< send Expect: hold the body back until 100 or a final head */
+    int want_upgrade;                     /**< the head carries Connection: Upgrade */
+    const char *upgrade;                  /**< protocol asked for */
+    int fresh;                            /**< first attempt on a new connection too */
+    int no_reuse;                         /**< close after use */
+    int no_halfclose;                     /**< a tunnel ends at the first EOF */
+    void *pinned_to;                      /**< client connection to pin to, or NULL */
+    int extra_crlf;                       /**< CRLF behind the request body */
+    apr_interval_time_t dns_max_age_us;   /**< -1: any */
+} rp_exchange_conf_t;
+
+/** Make an exchange. pool and ba pay for all it keeps and outlive it. */
+rp_exchange_t *rp_exchange_create(apr_pool_t *pool, apr_bucket_alloc_t *ba, const rp_exchange_conf_t *conf,
+                                  const rp_client_ops_t *ops, void *ctx);
+
+/** Do what can be done. ready: which waits are over (rp_wait_e bits; 0 at the start and at a time-out). */
+rp_step_e rp_exchange_step(rp_exchange_t *ex, apr_time_t now_us, unsigned ready) RP_WARN_UNUSED;
+
+/** After RP_STEP_WAIT. */
+const rp_wait_t *rp_exchange_wait(const rp_exchange_t *ex);
+
+/** Answers of the driver. set: the reference goes to the exchange; NULL with an error. */
+void rp_exchange_resolved(rp_exchange_t *ex, apr_status_t rv, rp_addrset_t *set);
+void rp_exchange_tls_done(rp_exchange_t *ex, apr_status_t rv, const char *reason);
+
+/** The connection in use, or NULL. For drivers (descriptor, handshake). */
+rp_conn_t *rp_exchange_conn(const rp_exchange_t *ex);
+
+/** Point a failed exchange at another member; only when rp_exchange_may_failover said so. */
+void rp_exchange_retarget(rp_exchange_t *ex, rp_worker_t *worker, rp_endpoint_t *endpoint);
+/** 1 when the failure table and the resend rule allow another member. */
+int rp_exchange_may_failover(const rp_exchange_t *ex);
+
+rp_reason_e rp_exchange_reason(const rp_exchange_t *ex);
+/** Detail of the last failure for the log ("bare-cr", "te-and-cl", system error text), or NULL. From the exchange's pool. */
+const char *rp_exchange_detail(const rp_exchange_t *ex);
+/** 1 when a final head went to the client. */
+int rp_exchange_head_sent(const rp_exchange_t *ex);
+/** 1 when the client's request body was read to its end (or there was none). */
+int rp_exchange_body_read(const rp_exchange_t *ex);
+/** 1 while a tunnel is or was open. */
+int rp_exchange_tunnel(const rp_exchange_t *ex);
+/** Records so far, oldest first. */
+const rp_attempt_t *rp_exchange_attempts(const rp_exchange_t *ex, int *n);
+
+/** Drop everything (client connection lost, pool cleanup). Safe at any time, twice too. */
+void rp_exchange_abort(rp_exchange_t *ex, apr_time_t now_us);
+
+/** Blocking driver (driver_blocking.c): run to the end on the calling thread. */
+typedef struct rp_blocking_client_t {
+    int fd;             /**< client socket, or -1 when there is none to poll (HTTP/2 streams, subrequests) */
+    int (*input_pending)(void *ctx); /**< 1: client bytes can be had without the socket (decrypted already), may be NULL */
+} rp_blocking_client_t;
+rp_step_e rp_exchange_run(rp_exchange_t *ex, const rp_blocking_client_t *client, void *ctx) RP_WARN_UNUSED;
+
+#endif

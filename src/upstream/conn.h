@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file conn.h
+ * One connection to a backend: explicit state, non-blocking I/O, plain or TLS behind the same four operations.
+ * A connection is used by one thread at a time; it never changes its endpoint.
+ */
+#ifndef RP_UPSTREAM_CONN_H
+#define RP_UPSTREAM_CONN_H
+
+#include <apr_network_io.h>
+#include <apr_pools.h>
+#include <apr_ring.h>
+#include <sys/uio.h>
+
+#include "wire/slice.h"
+
+struct rp_endpoint_t;
+struct rp_worker_t;
+
+typedef enum rp_conn_state_e {
+    RP_CONN_NEW = 0,     /**< has a permit, no socket */
+    RP_CONN_CONNECTING,  /**< non-blocking connect under way */
+    RP_CONN_CONNECTED,   /**< TCP is up; for TLS: handshake not done */
+    RP_CONN_READY,       /**< a request may be sent */
+    RP_CONN_IDLE,        /**< in its endpoint's list */
+    RP_CONN_CLOSED       /**< socket gone; only rp_pool_put may touch it */
+} rp_conn_state_e;
+const char *rp_conn_state_str(rp_conn_state_e s);
+
+typedef struct rp_conn_t rp_conn_t;
+
+/** What carries the bytes. Plain sockets, TLS and the unit tests' fakes implement it. None of them ever waits. */
+typedef struct rp_conn_ops_t {
+    /** Read up to *len bytes. APR_SUCCESS (*len > 0), APR_EAGAIN, APR_EOF (orderly end), or an error (reset ...). */
+    apr_status_t (*recv)(rp_conn_t *conn, char *buf, apr_size_t *len);
+    /** Write. *sent is what was handed to the socket or accepted for it (counts even with an error: the resend rule needs it).
+     * APR_SUCCESS may be short; APR_EAGAIN: nothing taken. */
+    apr_status_t (*sendv)(rp_conn_t *conn, const struct iovec *vec, int nvec, apr_size_t *sent);
+    /** Bytes accepted by sendv that are not in the socket yet (TLS): push them. APR_SUCCESS when none is left, APR_EAGAIN. */
+    apr_status_t (*flush)(rp_conn_t *conn);
+    /** Half-close: no more bytes from us. */
+    apr_status_t (*shutdown_write)(rp_conn_t *conn);
+    /** Bytes readable without a system call (decrypted already). */
+    int (*buffered)(rp_conn_t *conn);
+    /** Say goodbye (close-notify) and close. Never waits. */
+    void (*close)(rp_conn_t *conn);
+} rp_conn_ops_t;
+
+struct rp_conn_t {
+    APR_RING_ENTRY(rp_conn_t) link;   /**< in the endpoint's idle list */
+    rp_conn_state_e state;
+    struct rp_endpoint_t *endpoint;
+    struct rp_worker_t *worker;       /**< whose permit it holds */
+    apr_pool_t *pool;                 /**< its own; destroyed with it */
+    const rp_conn_ops_t *ops;
+    void *io;                         /**< of ops */
+    apr_socket_t *sock;
+    apr_sockaddr_t *addr;             /**< address it is or was connected to */
+    char addr_str[64];                /**< printable, "ip:port" or "unix:/path" (cut) */
+    int local_port;
+    unsigned long requests;           /**< complete exchanges so far: 0 = fresh */
+    apr_time_t opened_us;             /**< monotonic */
+    apr_time_t idle_since_us;         /**< monotonic */
+    int peer_keepalive_s;             /**< what the backend's Keep-Alive: timeout= promised, or -1 */
+    void *pinned_to;                  /**< client connection it belongs to (NTLM, Negotiate), or NULL */
+};
+
+/**
+ * Open the socket for addr and start a non-blocking connect (TCP_NODELAY; SO_KEEPALIVE, SO_RCVBUF and the source address
+ * as the worker and endpoint say; AF_UNIX for unix:).
+ * @return APR_SUCCESS (connected), APR_EINPROGRESS (wait until writable, then rp_conn_connect_finish), or the error
+ */
+apr_status_t rp_conn_connect_start(rp_conn_t *conn, apr_sockaddr_t *addr, apr_time_t now_us) RP_WARN_UNUSED;
+/** After writability: the result of the connect. APR_SUCCESS moves to RP_CONN_CONNECTED (plain endpoints: RP_CONN_READY). */
+apr_status_t rp_conn_connect_finish(rp_conn_t *conn) RP_WARN_UNUSED;
+/** Close the socket of a failed attempt; back to RP_CONN_NEW with the permit kept, to try the next address. */
+void rp_conn_reset(rp_conn_t *conn);
+
+/** Wait-free check before reuse: RP_REFUSE_NONE, or why not (peer closed, unexpected bytes, error). */
+int rp_conn_reuse_check(rp_conn_t *conn);
+
+/** The socket's descriptor, or -1. */
+int rp_conn_fd(const rp_conn_t *conn);
+
+extern const rp_conn_ops_t rp_conn_plain_ops;
+
+/** TLS: installed by the glue that knows mod_ssl (conn_tls.c). handshake blocks up to timeout_us and may only be called by a
+ * driver, on a thread that may wait; conn is RP_CONN_CONNECTED before and RP_CONN_READY after success. */
+typedef struct rp_tls_provider_t {
+    apr_status_t (*handshake)(rp_conn_t *conn, apr_interval_time_t timeout_us, const char **reason);
+    /** Per request on a reused connection: bind to the request's configuration, and back (NULL) when it is put away. */
+    void (*rebind)(rp_conn_t *conn, void *request_conf);
+} rp_tls_provider_t;
+void rp_conn_set_tls_provider(const rp_tls_provider_t *p);
+const rp_tls_provider_t *rp_conn_tls_provider(void);
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file endpoint.h
+ * An endpoint: scheme class (plain or TLS), host, port or socket path, SNI name, the SSLProxy configuration it was bound with,
+ * source address. It owns the idle connections. rp_endpoints_t is the owner: all endpoints of one child (later: of one loop),
+ * behind a mutex; connections never change owner.
+ */
+#ifndef RP_UPSTREAM_ENDPOINT_H
+#define RP_UPSTREAM_ENDPOINT_H
+
+#include "upstream/address.h"
+#include "upstream/conn.h"
+#include "upstream/worker.h"
+
+#define RP_UNCONFIGURED_MAX_DEFAULT 256 /**< endpoints outside the configuration, per owner */
+
+/** Why a connection was not kept or not used again. Append only: counters and logs show it. */
+typedef enum rp_refuse_e {
+    RP_REFUSE_NONE = 0,     /**< kept / usable */
+    RP_REFUSE_PEER_CLOSED,  /**< closed by the backend while idle */
+    RP_REFUSE_EXTRA_BYTES,  /**< bytes behind the response or while idle */
+    RP_REFUSE_SHORT_BODY,   /**< the response or the request body was not finished */
+    RP_REFUSE_CLOSE_ASKED,  /**< Connection: close, HTTP/1.0, or framing until close */
+    RP_REFUSE_TUNNEL,       /**< was upgraded */
+    RP_REFUSE_ERROR,        /**< the exchange failed */
+    RP_REFUSE_DISABLED,     /**< disablereuse, proxy-nokeepalive, a destination that may not be pooled */
+    RP_REFUSE_TTL,          /**< idle longer than ttl or than the backend said it waits */
+    RP_REFUSE_IDLE_LIMIT,   /**< more idle ones than smax / max bear */
+    RP_REFUSE_PINNED,       /**< carried NTLM or Negotiate of another client connection */
+    RP_REFUSE_EVICTED,      /**< its endpoint was the least recently used one, or its permit was needed */
+    RP_REFUSE_SHUTDOWN,     /**< the child ends */
+    RP_REFUSE_COUNT
+} rp_refuse_e;
+const char *rp_refuse_str(rp_refuse_e r);
+
+/** What identifies an endpoint. Borrowed while the call lasts. */
+typedef struct rp_endpoint_key_t {
+    int is_tls;
+    const char *host;       /**< lower case */
+    int port;
+    const char *uds;        /**< or NULL */
+    const char *sni;        /**< TLS: name for SNI and the peer check, or NULL */
+    const void *ssl_conf;   /**< TLS: identity of the SSLProxy configuration */
+    const char *source;     /**< local address to bind to, or NULL */
+} rp_endpoint_key_t;
+
+typedef struct rp_endpoints_t rp_endpoints_t;
+
+typedef struct rp_endpoint_t {
+    rp_endpoint_key_t key;          /**< own copies */
+    rp_endpoints_t *owner;
+    rp_address_t address;           /**< resolved addresses */
+    apr_sockaddr_t *source_addr;    /**< or NULL */
+    int configured;                 /**< never evicted */
+    struct {
+        apr_thread_mutex_t *mutex;
+        APR_RING_HEAD(rp_conn_ring_t, rp_conn_t) idle; /**< most recently used first */
+        int nidle;
+    } shared;
+    apr_hash_t *reserved;           /**< internal */
+    volatile apr_uint32_t users;    /**< exchanges that hold it: not evicted while > 0 */
+    apr_time_t used_us;             /**< last taken, for the least recently used rule */
+    APR_RING_ENTRY(rp_endpoint_t) lru;
+    apr_pool_t *pool;
+} rp_endpoint_t;
+
+/** Make an owner; pool: the child's. unconfigured_max: how many endpoints outside the configuration are kept. */
+apr_status_t rp_endpoints_create(rp_endpoints_t **out, apr_pool_t *pool, int unconfigured_max) RP_WARN_UNUSED;
+/** Close all idle connections (child's end). Runs as a cleanup of the pool too. */
+void rp_endpoints_shutdown(rp_endpoints_t *eps);
+
+/** Find or make. The result is held (users + 1) until rp_endpoint_release. Thread-safe. May evict another one. */
+apr_status_t rp_endpoint_get(rp_endpoints_t *eps, const rp_endpoint_key_t *key, int configured, apr_time_t now_us,
+                             rp_endpoint_t **out) RP_WARN_UNUSED;
+/** Hold an endpoint that is known already (a worker's cached one). */
+void rp_endpoint_hold(rp_endpoint_t *ep, apr_time_t now_us);
+void rp_endpoint_release(rp_endpoint_t *ep);
+
+/**
+ * Take a connection for one exchange of w: the most recently used idle one that passes the check, else a new object
+ * (RP_CONN_NEW) with a permit of w. A taken idle connection opened for another worker changes permits to w.
+ * @param pinned_to  client connection that asks (for NTLM): gets its own pinned connection first; never one pinned to another
+ * @param fresh      1: do not take an idle one
+ * @return APR_SUCCESS, APR_EAGAIN (all permits in use: wait with rp_permit_wait or a queue), or an error
+ */
+apr_status_t rp_pool_take(rp_endpoint_t *ep, rp_worker_t *w, void *pinned_to, int fresh, apr_time_t now_us, rp_conn_t **out) RP_WARN_UNUSED;
+
+/**
+ * Give a connection back. why == RP_REFUSE_NONE: keep it when the rules allow (state READY, ttl, smax, max); anything else: close it,
+ * count it under why. Releases the permit when closed. conn is not the caller's any more.
+ * @return what was decided
+ */
+rp_refuse_e rp_pool_put(rp_conn_t *conn, rp_refuse_e why, apr_time_t now_us);
+
+/** Close idle connections beyond their ttl; called now and then (at most once a second per owner does work). */
+void rp_pool_maintain(rp_endpoints_t *eps, apr_time_t now_us);
+
+/** Close the connections pinned to a client connection that ends. */
+void rp_pool_unpin(rp_endpoints_t *eps, void *pinned_to);
+
+/** 1 when a backend whose idle connections lasted so and so long may still be trusted with this one (keep-alive hints, ttl). */
+int rp_conn_fresh_enough(const rp_conn_t *conn, const rp_worker_t *w, apr_time_t now_us, rp_refuse_e *why);
+
+#endif

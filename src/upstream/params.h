@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file params.h
+ * key=value parameters of workers and balancers: rows of tables (key, kind, range, unit, default, help), one parser,
+ * one merge. Error sentences, the manual and the tests come from the rows. libc + APR only.
+ */
+#ifndef RP_UPSTREAM_PARAMS_H
+#define RP_UPSTREAM_PARAMS_H
+
+#include <apr_pools.h>
+#include <apr_time.h>
+
+#include "wire/slice.h"
+
+#define RP_ROUTE_MAX 63
+#define RP_LBSET_MAX 99
+
+/** Tri-state of a switch that may be left unwritten. */
+typedef enum rp_switch_e { RP_UNSET = -1, RP_OFF = 0, RP_ON = 1 } rp_switch_e;
+
+/** Member status flags, bits as in the manager and the status page. */
+typedef enum rp_status_flag_e {
+    RP_ST_INITIALIZED = 0x001, RP_ST_IGNORE_ERRORS = 0x002, RP_ST_DRAIN = 0x004, RP_ST_GENERIC = 0x008,
+    RP_ST_IN_SHUTDOWN = 0x010, RP_ST_DISABLED = 0x020, RP_ST_STOPPED = 0x040, RP_ST_IN_ERROR = 0x080,
+    RP_ST_HOT_STANDBY = 0x100, RP_ST_FREE = 0x200, RP_ST_HC_FAIL = 0x400, RP_ST_HOT_SPARE = 0x800
+} rp_status_flag_e;
+
+/**
+ * Parameters of a worker. A member left unwritten holds its sentinel (-1 for numbers and times, NULL for strings,
+ * RP_UNSET for switches); rp_worker_params_defaults fills what has a default. Immutable after the configuration was checked.
+ */
+typedef struct rp_worker_params_t {
+    int loadfactor_x100;                 /**< 100..10000 */
+    int retry_s;                         /**< hold time of the error state */
+    apr_interval_time_t timeout_us;      /**< I/O timeout; unset: ProxyTimeout, else Timeout */
+    apr_interval_time_t connecttimeout_us; /**< per address; unset: timeout_us, else ProxyTimeout, else Timeout */
+    apr_interval_time_t ping_us;         /**< wait for the first response to Expect: 100-continue */
+    int ttl_s;                           /**< an idle connection is not used after this; unset: no limit */
+    int min;                             /**< idle connections that ttl leaves open */
+    int smax;                            /**< idle connections above this are closed when older than ttl */
+    int max;                             /**< connections per child, hard; 0 or unset: no limit of ours */
+    apr_interval_time_t acquire_us;      /**< wait for a permit; unset: as long as the I/O timeout */
+    rp_switch_e keepalive;               /**< SO_KEEPALIVE */
+    rp_switch_e reuse;                   /**< enablereuse / disablereuse (one member: the last one written wins) */
+    int addressttl_s;                    /**< DNS cache; unset: for the child's life; 0: each connection */
+    int flushpackets, flushwait_ms;      /**< accepted, no effect on HTTP */
+    apr_int64_t iobuffersize;            /**< accepted, no effect on HTTP */
+    apr_int64_t receivebuffersize;       /**< SO_RCVBUF */
+    apr_int64_t responsefieldsize;       /**< longest status or header line */
+    const char *route, *redirect;
+    unsigned status_set, status_clear;   /**< rp_status_flag_e bits switched by status= */
+    int lbset;
+    const char *upgrade;                 /**< protocols that may be upgraded to; "*" any; NULL none */
+    const char *flusher, *secret;        /**< accepted (other protocols) */
+    const char *hcmethod, *hcuri, *hctemplate, *hcexpr; /**< accepted, health checks come with the control plane */
+    apr_interval_time_t hcinterval_us;
+    int hcpasses, hcfails;
+    apr_uint64_t written;                /**< bit i: row i of the table was written in the configuration */
+} rp_worker_params_t;
+
+typedef struct rp_balancer_params_t {
+    const char *lbmethod, *stickysession;
+    int stickysep;                       /**< one byte; 0: Off; -1 unset */
+    rp_switch_e scolonpathdelim, nofailover, failontimeout, forcerecovery;
+    apr_interval_time_t timeout_us;
+    int maxattempts;
+    const char *failonstatus;            /**< validated list as written */
+    const char *nonce;
+    int growth;
+    apr_uint64_t written;
+} rp_balancer_params_t;
+
+typedef enum rp_param_kind_e {
+    RP_PARAM_INT, RP_PARAM_INT64, RP_PARAM_DECIMAL_X100, RP_PARAM_TIME, RP_PARAM_SECONDS, RP_PARAM_SWITCH,
+    RP_PARAM_SWITCH_INVERTED, RP_PARAM_STRING, RP_PARAM_ENUM, RP_PARAM_STATUS, RP_PARAM_CHAR_OR_OFF,
+    RP_PARAM_CODES, RP_PARAM_SIZE
+} rp_param_kind_e;
+
+/** A row. */
+typedef struct rp_param_row_t {
+    const char *key;
+    rp_param_kind_e kind;
+    apr_size_t offset;       /**< of the member in the params struct */
+    apr_int64_t min, max;    /**< in the member's unit; for strings: length */
+    apr_int64_t unit;        /**< RP_PARAM_TIME: microseconds of a number without suffix */
+    apr_int64_t zero_means;  /**< RP_PARAM_SIZE: value that 0 stands for, or -1 */
+    const char *dflt;        /**< default as the manual prints it */
+    const char *later;       /**< not NULL: accepted and validated, no effect yet; the notice at startup says so */
+    const char *help;        /**< one sentence for the manual */
+} rp_param_row_t;
+
+const rp_param_row_t *rp_worker_param_rows(int *n);
+const rp_param_row_t *rp_balancer_param_rows(int *n);
+
+void rp_worker_params_init(rp_worker_params_t *p);    /**< all members to their sentinel */
+void rp_balancer_params_init(rp_balancer_params_t *p);
+
+/**
+ * Apply one key=value. Keys are case-insensitive.
+ * @return NULL, or a sentence allocated from pool: thing, value, legal range ("ttl: \"0\" is not a whole number of seconds from 1 to 2147483647")
+ */
+const char *rp_worker_param_set(apr_pool_t *pool, rp_worker_params_t *p, const char *key, const char *value);
+const char *rp_balancer_param_set(apr_pool_t *pool, rp_balancer_params_t *p, const char *key, const char *value);
+
+/** Members written in add win over base; result in base. */
+void rp_worker_params_merge(rp_worker_params_t *base, const rp_worker_params_t *add);
+void rp_balancer_params_merge(rp_balancer_params_t *base, const rp_balancer_params_t *add);
+
+#endif

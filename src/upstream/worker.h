@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file worker.h
+ * A worker: the normalised URL of a destination with its path and socket path; its parameters, and per child its permits and
+ * counters. Idle connections are not here but on endpoints (endpoint.h), so that all workers of one server share them.
+ */
+#ifndef RP_UPSTREAM_WORKER_H
+#define RP_UPSTREAM_WORKER_H
+
+#include <apr_atomic.h>
+#include <apr_pools.h>
+#include <apr_hash.h>
+#include <apr_tables.h>
+#include <apr_thread_cond.h>
+#include <apr_thread_mutex.h>
+
+#include "upstream/params.h"
+#include "wire/url.h"
+
+#define RP_WORKER_NAME_MAX 383
+
+struct rp_endpoint_t;
+
+/** Counters of a worker in one child; 32-bit gauges and 64-bit counters, atomic. */
+typedef struct rp_worker_stat_t {
+    volatile apr_uint32_t permits;      /**< connections that exist now: busy and idle */
+    volatile apr_uint32_t in_flight;    /**< exchanges under way */
+    volatile apr_uint32_t waiters;      /**< threads or exchanges that wait for a permit */
+    apr_uint64_t opened, reused, closed, resends;
+    apr_uint64_t refused[16];           /**< by rp_refuse_e */
+} rp_worker_stat_t;
+
+typedef struct rp_worker_t {
+    const char *name;                   /**< normal form, shown to people: URL, with "unix:/path|" in front for sockets */
+    rp_url_t url;
+    rp_worker_params_t params;          /**< const after the configuration was checked */
+    const char *defined_at;             /**< "file:line" */
+    void *ssl_conf;                     /**< ap_conf_vector_t * of the <Proxy> section or server that SSLProxy* come from */
+    int is_tls;                         /**< https, wss */
+    int configured;                     /**< 0: made at run time for a destination outside the configuration */
+    int ignore_errors;                  /**< direct workers never enter the error state */
+    int never_reuse;                    /**< host or port comes from a capture */
+    const char *wildcard;               /**< not NULL: name with "$n" in it, as written */
+    /** Per child, set by rp_worker_child_init. */
+    rp_worker_stat_t stat;
+    struct rp_endpoint_t *endpoint;     /**< cached endpoint when SNI and source do not vary per request */
+    struct {
+        apr_thread_mutex_t *mutex;      /**< guards the waiters' queue; not taken while permits are free and nobody waits */
+        apr_thread_cond_t *cond;
+    } shared;
+} rp_worker_t;
+
+/** Make a worker from a parsed URL; strings are copied to pool. params at their sentinels. Configuration time. */
+rp_worker_t *rp_worker_create(apr_pool_t *pool, const rp_url_t *url, const char *name);
+
+/** Name of a worker: rp_url_str with the socket path in front. */
+const char *rp_worker_name(apr_pool_t *pool, const rp_url_t *url);
+
+/** Per child: mutexes. pool: the child's. */
+apr_status_t rp_worker_child_init(rp_worker_t *w, apr_pool_t *pool) RP_WARN_UNUSED;
+
+/** Of an array of rp_worker_t *, the one whose URL is the longest prefix of url and covers at least scheme, host and port
+ * and has the same socket path (NULL = none). No path boundary, as administrators know it. NULL when none does. */
+rp_worker_t *rp_worker_find(const apr_array_header_t *workers, const char *url, const char *uds);
+
+/** Take one of `max` permits without waiting. APR_SUCCESS or APR_EAGAIN. Thread-safe. */
+apr_status_t rp_permit_try(rp_worker_t *w) RP_WARN_UNUSED;
+/** Give it back and wake the oldest waiter. */
+void rp_permit_release(rp_worker_t *w);
+/** Blocking driver only: wait for rp_permit_release until deadline_us (monotonic). APR_SUCCESS means: try again; APR_TIMEUP. */
+apr_status_t rp_permit_wait(rp_worker_t *w, apr_time_t deadline_us) RP_WARN_UNUSED;
+
+#endif
