@@ -13,22 +13,22 @@
 #define IS_ALNUM(c) (IS_DIGIT(c) || IS_ALPHA(c))
 #define IS_CTL(c) (((c) < 32 && (c) != '\t') || (c) == 127)
 #define IS_BLANK(c) ((c) == ' ' || (c) == '\t')
-#define IS_TCHAR(c)                                                                                \
-    (IS_ALNUM(c) || (c) == '!' || (c) == '#' || (c) == '$' || (c) == '%' || (c) == '&'             \
-     || (c) == '\'' || (c) == '*' || (c) == '+' || (c) == '-' || (c) == '.' || (c) == '^'          \
+#define IS_TCHAR(c)                                                                       \
+    (IS_ALNUM(c) || (c) == '!' || (c) == '#' || (c) == '$' || (c) == '%' || (c) == '&'    \
+     || (c) == '\'' || (c) == '*' || (c) == '+' || (c) == '-' || (c) == '.' || (c) == '^' \
      || (c) == '_' || (c) == '`' || (c) == '|' || (c) == '~')
-#define IS_PATH(c)                                                                                 \
-    (IS_ALNUM(c) || (c) == '~' || (c) == '$' || (c) == '-' || (c) == '_' || (c) == '.'             \
-     || (c) == '+' || (c) == '!' || (c) == '*' || (c) == '\'' || (c) == '(' || (c) == ')'          \
-     || (c) == ',' || (c) == ';' || (c) == ':' || (c) == '@' || (c) == '&' || (c) == '='           \
+#define IS_PATH(c)                                                                        \
+    (IS_ALNUM(c) || (c) == '~' || (c) == '$' || (c) == '-' || (c) == '_' || (c) == '.'    \
+     || (c) == '+' || (c) == '!' || (c) == '*' || (c) == '\'' || (c) == '(' || (c) == ')' \
+     || (c) == ',' || (c) == ';' || (c) == ':' || (c) == '@' || (c) == '&' || (c) == '='  \
      || (c) == '/')
 #define IS_HOST(c) (IS_ALNUM(c) || (c) == '-' || (c) == '.' || (c) == '_' || (c) == '~')
 #define IS_SCHEME(c) (IS_ALNUM(c) || (c) == '+' || (c) == '-' || (c) == '.')
 
-#define CLASS(c)                                                                                   \
-    (unsigned char)((IS_TCHAR(c) ? RP_CH_TCHAR : 0) | (IS_CTL(c) ? RP_CH_CTL : 0)                  \
-                    | (IS_BLANK(c) ? RP_CH_BLANK : 0) | (IS_PATH(c) ? RP_CH_PATH : 0)              \
-                    | (IS_HOST(c) ? RP_CH_HOST : 0) | (IS_SCHEME(c) ? RP_CH_SCHEME : 0)            \
+#define CLASS(c)                                                                        \
+    (unsigned char)((IS_TCHAR(c) ? RP_CH_TCHAR : 0) | (IS_CTL(c) ? RP_CH_CTL : 0)       \
+                    | (IS_BLANK(c) ? RP_CH_BLANK : 0) | (IS_PATH(c) ? RP_CH_PATH : 0)   \
+                    | (IS_HOST(c) ? RP_CH_HOST : 0) | (IS_SCHEME(c) ? RP_CH_SCHEME : 0) \
                     | (IS_DIGIT(c) ? RP_CH_DIGIT : 0) | (IS_ALPHA(c) ? RP_CH_ALPHA : 0))
 #define CLASS4(c) CLASS(c), CLASS((c) + 1), CLASS((c) + 2), CLASS((c) + 3)
 #define CLASS16(c) CLASS4(c), CLASS4((c) + 4), CLASS4((c) + 8), CLASS4((c) + 12)
@@ -38,7 +38,8 @@ const unsigned char rp_chars[256] = { CLASS64(0), CLASS64(64), CLASS64(128), CLA
 
 #define ALL(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/** Non-zero when one of the eight bytes of x is below 32 or 127. May not miss one; HTAB counts too. */
+/** Non-zero when one of the eight bytes of x is below 32 or 127. May not miss one; HTAB counts too.
+ */
 static uint64_t word_suspect(uint64_t x)
 {
     uint64_t below32 = (x - ALL(0x20)) & ~x;

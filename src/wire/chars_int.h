@@ -22,7 +22,7 @@ extern const unsigned char rp_chars[256];
 /** Non-zero when c is in one of the classes. */
 static inline int rp_ch_is(char c, unsigned int classes)
 {
-    return rp_chars[(unsigned char)c] & classes;
+    return (rp_chars[(unsigned char)c] & classes) != 0;
 }
 
 /** Lower case of an ASCII letter, any other byte as it is; knows no locale. */

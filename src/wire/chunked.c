@@ -142,15 +142,9 @@ static void framing_byte(rp_chunk_dec_t *d, char c)
         return;
     }
     switch (d->state) {
-    case RP_CHUNK_SIZE:
-        size_byte(d, c);
-        return;
-    case RP_CHUNK_EXT:
-        ext_byte(d, c);
-        return;
-    case RP_CHUNK_TRAILER:
-        trailer_byte(d, c);
-        return;
+    case RP_CHUNK_SIZE: size_byte(d, c); return;
+    case RP_CHUNK_EXT: ext_byte(d, c); return;
+    case RP_CHUNK_TRAILER: trailer_byte(d, c); return;
     case RP_CHUNK_DATA_CR:
         if (c == '\r') {
             d->state = RP_CHUNK_DATA_LF;
@@ -176,14 +170,13 @@ static void framing_byte(rp_chunk_dec_t *d, char c)
             return;
         }
         break;
-    default:
-        break;
+    default: break;
     }
     chunk_fail(d, RP_CHUNK_BAD_END);
 }
 
-apr_status_t rp_chunk_decode(rp_chunk_dec_t *d, const char *in, apr_size_t len, apr_size_t *consumed,
-                             rp_slice_t *data)
+apr_status_t rp_chunk_decode(rp_chunk_dec_t *d, const char *in, apr_size_t len,
+                             apr_size_t *consumed, rp_slice_t *data)
 {
     apr_size_t i = 0;
 

@@ -59,8 +59,8 @@ typedef struct facts_t {
 } facts_t;
 
 /**
- * One Content-Length value. A list of equal numbers is what a merging recipient makes of equal fields
- * (RFC 9112 6.3 rule 5), so it counts as one; an empty member is not tolerated.
+ * One Content-Length value. A list of equal numbers is what a merging recipient makes of equal
+ * fields (RFC 9112 6.3 rule 5), so it counts as one; an empty member is not tolerated.
  */
 static void length_fact(facts_t *facts, const char *p)
 {
@@ -120,9 +120,7 @@ static void facts_collect(facts_t *facts, const rp_h1_resp_t *resp)
         const rp_h1_field_t *f = &resp->fields[i];
 
         switch (f->id) {
-        case RP_HDR_CONTENT_LENGTH:
-            length_fact(facts, f->value);
-            break;
+        case RP_HDR_CONTENT_LENGTH: length_fact(facts, f->value); break;
         case RP_HDR_TRANSFER_ENCODING:
             facts->te++;
             facts->te_chunked += f->value_len == 7 && rp_ch_equal(f->value, "chunked", 7);
@@ -132,18 +130,16 @@ static void facts_collect(facts_t *facts, const rp_h1_resp_t *resp)
                 facts->close = 1;
             }
             break;
-        case RP_HDR_KEEP_ALIVE:
-            timeout_fact(facts, f->value);
-            break;
-        default:
-            break;
+        case RP_HDR_KEEP_ALIVE: timeout_fact(facts, f->value); break;
+        default: break;
         }
     }
     facts->close |= tokens.close;
 }
 
 /** What forbids this message, in the order of how it would be misread. */
-static rp_framing_err_e error_find(const facts_t *facts, const rp_h1_resp_t *resp, int upgrade_asked)
+static rp_framing_err_e error_find(const facts_t *facts, const rp_h1_resp_t *resp,
+                                   int upgrade_asked)
 {
     if (facts->te) {
         if (resp->minor == 0) {
@@ -165,7 +161,8 @@ static rp_framing_err_e error_find(const facts_t *facts, const rp_h1_resp_t *res
     return resp->status == 101 && !upgrade_asked ? RP_FRAMING_101_UNASKED : RP_FRAMING_OK;
 }
 
-void rp_framing_decide(rp_framing_t *out, const rp_h1_resp_t *resp, int head_request, int upgrade_asked)
+void rp_framing_decide(rp_framing_t *out, const rp_h1_resp_t *resp, int head_request,
+                       int upgrade_asked)
 {
     facts_t facts = { -1, RP_FRAMING_OK, 0, 0, 0, -1 };
     int bodiless = resp->status < 200 || resp->status == 204;
@@ -192,7 +189,8 @@ void rp_framing_decide(rp_framing_t *out, const rp_h1_resp_t *resp, int head_req
     else {
         out->kind = facts.length >= 0 ? RP_FRAMING_LENGTH : RP_FRAMING_CLOSE;
     }
-    /* A 204 that announces a body may well send it: those bytes must not become the next response. */
+    /* A 204 that announces a body may well send it: those bytes must not become the next response.
+     */
     out->keepalive = resp->minor > 0 && !facts.close && out->kind != RP_FRAMING_TUNNEL
                      && out->kind != RP_FRAMING_CLOSE && !(bodiless && facts.length > 0);
 }

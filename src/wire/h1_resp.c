@@ -10,7 +10,7 @@
 #include "wire/chars_int.h"
 #include "wire/headers.h"
 
-#define FIELDS_FIRST 16 /* room for fields at the start; doubles when full */
+#define FIELDS_FIRST 16    /* room for fields at the start; doubles when full */
 #define STATUS_LIKE_MIN 12 /* length of "HTTP/1.1 200" */
 
 static const char version_start[] = "HTTP/1.";
@@ -48,7 +48,8 @@ static int status_like(const char *p, apr_size_t n)
 }
 
 /** ProxyBadHeader StartBody: 1 when this line (or beginning of a line) is the body's first. */
-static int starts_body(const rp_h1_scan_t *s, const rp_h1_limits_t *lim, const char *line, apr_size_t n)
+static int starts_body(const rp_h1_scan_t *s, const rp_h1_limits_t *lim, const char *line,
+                       apr_size_t n)
 {
     return lim->badline == RP_H1_BADLINE_STARTBODY && s->lines > 0 && n > 0
            && !rp_ch_is(line[0], RP_CH_BLANK) && !memchr(line, ':', n) && !status_like(line, n);
@@ -67,9 +68,10 @@ static int start_ok(const rp_h1_scan_t *s, const char *buf, apr_size_t len)
 }
 
 /**
- * Hold the current line, which reaches to line_end (its LF or the last byte we have), against the limits.
- * When both limits are exceeded the answer is the one that the byte-wise reader meets first, so that it does not
- * depend on how the bytes arrive. A CR as the last byte does not count: it belongs to the line end.
+ * Hold the current line, which reaches to line_end (its LF or the last byte we have), against the
+ * limits. When both limits are exceeded the answer is the one that the byte-wise reader meets
+ * first, so that it does not depend on how the bytes arrive. A CR as the last byte does not count:
+ * it belongs to the line end.
  */
 static rp_h1_err_e limits_check(const rp_h1_scan_t *s, const rp_h1_limits_t *lim, const char *buf,
                                 apr_size_t line_end, apr_size_t end)
@@ -161,8 +163,8 @@ apr_status_t rp_h1_scan(rp_h1_scan_t *s, const rp_h1_limits_t *lim, const char *
     return rv;
 }
 
-apr_status_t rp_h1_scan_eof(rp_h1_scan_t *s, const rp_h1_limits_t *lim, const char *buf, apr_size_t len,
-                            apr_size_t *head_len)
+apr_status_t rp_h1_scan_eof(rp_h1_scan_t *s, const rp_h1_limits_t *lim, const char *buf,
+                            apr_size_t len, apr_size_t *head_len)
 {
     *head_len = 0;
     if (s->err != RP_H1_OK) {
@@ -193,7 +195,8 @@ static apr_status_t refuse(dissect_t *d, rp_h1_err_e err, const char *at)
     return APR_EINVAL;
 }
 
-/** Find the end of the text that starts at p and whose line ends at lf: before the CR, if there is one. */
+/** Find the end of the text that starts at p and whose line ends at lf: before the CR, if there is
+ * one. */
 static apr_status_t text_end(dissect_t *d, char *p, char *lf, char **end)
 {
     apr_size_t n = (apr_size_t)(lf - p);
@@ -249,7 +252,8 @@ static apr_status_t odd_line(dissect_t *d, char *line, char *p, char *lf)
         if (text_end(d, line, lf, &end) != APR_SUCCESS) {
             return APR_EINVAL;
         }
-        if (d->lim->badline == RP_H1_BADLINE_IGNORE || status_like(line, (apr_size_t)(end - line))) {
+        if (d->lim->badline == RP_H1_BADLINE_IGNORE
+            || status_like(line, (apr_size_t)(end - line))) {
             return APR_SUCCESS;
         }
         return refuse(d, RP_H1_NO_COLON, line);
@@ -352,8 +356,8 @@ static apr_status_t field_lines(dissect_t *d, char *p, char *end)
     return rv;
 }
 
-apr_status_t rp_h1_resp_parse(rp_h1_resp_t *out, apr_pool_t *pool, const rp_h1_limits_t *lim, char *buf,
-                              apr_size_t head_len)
+apr_status_t rp_h1_resp_parse(rp_h1_resp_t *out, apr_pool_t *pool, const rp_h1_limits_t *lim,
+                              char *buf, apr_size_t head_len)
 {
     dissect_t d = { out, pool, lim, buf, 0 };
     char *end = buf + head_len;
@@ -375,8 +379,8 @@ apr_status_t rp_h1_resp_parse(rp_h1_resp_t *out, apr_pool_t *pool, const rp_h1_l
     return field_lines(&d, lf + 1, end);
 }
 
-apr_status_t rp_h1_fields_parse(rp_h1_resp_t *out, apr_pool_t *pool, const rp_h1_limits_t *lim, char *buf,
-                                apr_size_t len)
+apr_status_t rp_h1_fields_parse(rp_h1_resp_t *out, apr_pool_t *pool, const rp_h1_limits_t *lim,
+                                char *buf, apr_size_t len)
 {
     dissect_t d = { out, pool, lim, buf, 0 };
 

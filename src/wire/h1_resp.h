@@ -2,9 +2,9 @@
 /**
  * @file h1_resp.h
  * The head of an HTTP/1.x response (RFC 9112 section 4 and 5), in two steps: find its end
- * incrementally, each byte looked at once (rp_h1_scan), then dissect it in place (rp_h1_resp_parse).
- * Parse, then decide: nothing here chooses the framing, see framing.h.
- * Pure: no clock, no I/O, any thread.
+ * incrementally, each byte looked at once (rp_h1_scan), then dissect it in place
+ * (rp_h1_resp_parse). Parse, then decide: nothing here chooses the framing, see framing.h. Pure: no
+ * clock, no I/O, any thread.
  */
 #ifndef RP_WIRE_H1_RESP_H
 #define RP_WIRE_H1_RESP_H
@@ -29,32 +29,35 @@ typedef enum rp_h1_err_e {
     RP_H1_SPACE_COLON,     /**< white space between field name and colon (RFC 9112 5.1) */
     RP_H1_BAD_NAME,        /**< empty field name or a byte that is no tchar */
     RP_H1_NO_COLON,        /**< a line without colon (subject to rp_h1_badline_e) */
-    RP_H1_EOF              /**< input ended inside the head (set by the caller, by rp_h1_scan_eof, and by the parser
-                                only when it is handed less than a whole head) */
+    RP_H1_EOF /**< input ended inside the head (set by the caller, by rp_h1_scan_eof, and by the
+                 parser only when it is handed less than a whole head) */
 } rp_h1_err_e;
 
 /** Short stable name, e.g. "bare-cr"; never NULL. */
 const char *rp_h1_err_str(rp_h1_err_e err);
 
 /**
- * What a header line without colon means: ProxyBadHeader. One kind of line is dropped whatever this says: a second
- * status line ("HTTP/x.y NNN") among the fields. A line that starts with white space is never a line without colon.
+ * What a header line without colon means: ProxyBadHeader. One kind of line is dropped whatever this
+ * says: a second status line ("HTTP/x.y NNN") among the fields. A line that starts with white space
+ * is never a line without colon.
  */
 typedef enum rp_h1_badline_e {
     RP_H1_BADLINE_ERROR = 0, /**< IsError: refuse the head */
     RP_H1_BADLINE_IGNORE,    /**< Ignore: drop the line */
-    RP_H1_BADLINE_STARTBODY  /**< StartBody: the head ends before this line; the line is the first of the body. A line
-                                  without colon in its first max_line bytes is one too. */
+    RP_H1_BADLINE_STARTBODY /**< StartBody: the head ends before this line; the line is the first of
+                               the body. A line without colon in its first max_line bytes is one
+                               too. */
 } rp_h1_badline_e;
 
 typedef struct rp_h1_limits_t {
-    apr_size_t max_line;   /**< longest line in bytes without line end (responsefieldsize), >= 64 */
-    apr_size_t max_head;   /**< longest head in bytes, all line ends included */
-    int max_fields;        /**< most header lines, >= 0; lines that are dropped count for the scan */
+    apr_size_t max_line; /**< longest line in bytes without line end (responsefieldsize), >= 64 */
+    apr_size_t max_head; /**< longest head in bytes, all line ends included */
+    int max_fields;      /**< most header lines, >= 0; lines that are dropped count for the scan */
     rp_h1_badline_e badline;
 } rp_h1_limits_t;
 
-/** State of the search for the end of the head. Zero it to start. One leading empty line is allowed. */
+/** State of the search for the end of the head. Zero it to start. One leading empty line is
+ * allowed. */
 typedef struct rp_h1_scan_t {
     apr_size_t seen;       /**< bytes already scanned */
     apr_size_t line_start; /**< offset of the current line's first byte */
@@ -76,11 +79,11 @@ apr_status_t rp_h1_scan(rp_h1_scan_t *s, const rp_h1_limits_t *lim, const char *
 
 /**
  * The backend closed after buf[0..len), which rp_h1_scan has seen and answered with APR_EAGAIN.
- * @return APR_SUCCESS when RP_H1_BADLINE_STARTBODY makes a body of an unfinished last line (*head_len as above);
- *         else APR_EINVAL, s->err is RP_H1_EOF
+ * @return APR_SUCCESS when RP_H1_BADLINE_STARTBODY makes a body of an unfinished last line
+ * (*head_len as above); else APR_EINVAL, s->err is RP_H1_EOF
  */
-apr_status_t rp_h1_scan_eof(rp_h1_scan_t *s, const rp_h1_limits_t *lim, const char *buf, apr_size_t len,
-                            apr_size_t *head_len) RP_WARN_UNUSED;
+apr_status_t rp_h1_scan_eof(rp_h1_scan_t *s, const rp_h1_limits_t *lim, const char *buf,
+                            apr_size_t len, apr_size_t *head_len) RP_WARN_UNUSED;
 
 /** One header line; name and value are NUL-terminated in place, trailing/leading OWS removed. */
 typedef struct rp_h1_field_t {
@@ -97,8 +100,8 @@ typedef struct rp_h1_resp_t {
     const char *reason;    /**< NUL-terminated, may be "" */
     rp_h1_field_t *fields; /**< in the order of the wire */
     int nfields;
-    rp_h1_err_e err;       /**< set with APR_EINVAL */
-    apr_size_t err_pos;    /**< offset in buf where the error was seen */
+    rp_h1_err_e err;    /**< set with APR_EINVAL */
+    apr_size_t err_pos; /**< offset in buf where the error was seen */
 } rp_h1_resp_t;
 
 /**
@@ -107,15 +110,15 @@ typedef struct rp_h1_resp_t {
  * 1xx heads are parsed by the same rules as final ones.
  * @return APR_SUCCESS or APR_EINVAL (out->err, out->err_pos)
  */
-apr_status_t rp_h1_resp_parse(rp_h1_resp_t *out, apr_pool_t *pool, const rp_h1_limits_t *lim, char *buf,
-                              apr_size_t head_len) RP_WARN_UNUSED;
+apr_status_t rp_h1_resp_parse(rp_h1_resp_t *out, apr_pool_t *pool, const rp_h1_limits_t *lim,
+                              char *buf, apr_size_t head_len) RP_WARN_UNUSED;
 
 /**
  * Dissect field lines that have no status line before them: a trailer section collected from
  * rp_chunk_dec_t.trailer. Same rules, same lifetime; status and minor stay 0.
  * @return APR_SUCCESS or APR_EINVAL (out->err, out->err_pos)
  */
-apr_status_t rp_h1_fields_parse(rp_h1_resp_t *out, apr_pool_t *pool, const rp_h1_limits_t *lim, char *buf,
-                                apr_size_t len) RP_WARN_UNUSED;
+apr_status_t rp_h1_fields_parse(rp_h1_resp_t *out, apr_pool_t *pool, const rp_h1_limits_t *lim,
+                                char *buf, apr_size_t len) RP_WARN_UNUSED;
 
 #endif

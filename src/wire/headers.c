@@ -10,23 +10,19 @@
 #include "wire/chars_int.h"
 
 /** The candidate's length is the case label's, so only the bytes are compared. */
-#define MATCH(literal, id)                                                                         \
-    do {                                                                                           \
-        if (rp_ch_equal(name, literal, sizeof(literal) - 1)) {                                     \
-            return id;                                                                             \
-        }                                                                                          \
+#define MATCH(literal, id)                                     \
+    do {                                                       \
+        if (rp_ch_equal(name, literal, sizeof(literal) - 1)) { \
+            return id;                                         \
+        }                                                      \
     } while (0)
 
 /** Names of up to 10 bytes. */
 static rp_hdr_e short_id(const char *name, apr_size_t n)
 {
     switch (n) {
-    case 2:
-        MATCH("te", RP_HDR_TE);
-        break;
-    case 3:
-        MATCH("via", RP_HDR_VIA);
-        break;
+    case 2: MATCH("te", RP_HDR_TE); break;
+    case 3: MATCH("via", RP_HDR_VIA); break;
     case 4:
         MATCH("date", RP_HDR_DATE);
         MATCH("host", RP_HDR_HOST);
@@ -51,8 +47,7 @@ static rp_hdr_e short_id(const char *name, apr_size_t n)
         MATCH("set-cookie", RP_HDR_SET_COOKIE);
         MATCH("keep-alive", RP_HDR_KEEP_ALIVE);
         break;
-    default:
-        break;
+    default: break;
     }
     return RP_HDR_OTHER;
 }
@@ -70,12 +65,8 @@ static rp_hdr_e long_id(const char *name, apr_size_t n)
         MATCH("authorization", RP_HDR_AUTHORIZATION);
         MATCH("if-none-match", RP_HDR_IF_NONE_MATCH);
         break;
-    case 14:
-        MATCH("content-length", RP_HDR_CONTENT_LENGTH);
-        break;
-    case 15:
-        MATCH("x-forwarded-for", RP_HDR_X_FORWARDED_FOR);
-        break;
+    case 14: MATCH("content-length", RP_HDR_CONTENT_LENGTH); break;
+    case 15: MATCH("x-forwarded-for", RP_HDR_X_FORWARDED_FOR); break;
     case 16:
         MATCH("x-forwarded-host", RP_HDR_X_FORWARDED_HOST);
         MATCH("www-authenticate", RP_HDR_WWW_AUTHENTICATE);
@@ -94,8 +85,7 @@ static rp_hdr_e long_id(const char *name, apr_size_t n)
         MATCH("if-unmodified-since", RP_HDR_IF_UNMODIFIED_SINCE);
         MATCH("proxy-authorization", RP_HDR_PROXY_AUTHORIZATION);
         break;
-    default:
-        break;
+    default: break;
     }
     return RP_HDR_OTHER;
 }
@@ -219,10 +209,8 @@ int rp_hdr_req_dropped(rp_hdr_e id)
     case RP_HDR_TRANSFER_ENCODING:
     case RP_HDR_CONTENT_LENGTH:
     case RP_HDR_HOST:
-    case RP_HDR_EXPECT:
-        return 1;
-    default:
-        return 0;
+    case RP_HDR_EXPECT: return 1;
+    default: return 0;
     }
 }
 
@@ -237,14 +225,13 @@ int rp_hdr_resp_dropped(rp_hdr_e id)
     case RP_HDR_TRAILER:
     case RP_HDR_UPGRADE:
     case RP_HDR_TRANSFER_ENCODING:
-    case RP_HDR_CONTENT_LENGTH:
-        return 1;
-    default:
-        return 0;
+    case RP_HDR_CONTENT_LENGTH: return 1;
+    default: return 0;
     }
 }
 
-/** Fields of rp_hdr_e that a recipient may use before or without the body, so that they must not come late. */
+/** Fields of rp_hdr_e that a recipient may use before or without the body, so that they must not
+ * come late. */
 static int trailer_id_ok(rp_hdr_e id)
 {
     return id == RP_HDR_OTHER;
@@ -252,12 +239,28 @@ static int trailer_id_ok(rp_hdr_e id)
 
 int rp_hdr_trailer_ok(const char *name, apr_size_t n)
 {
-    /* What is not in rp_hdr_e: routing, request modifiers, authentication, response control, content format. */
+    /* What is not in rp_hdr_e: routing, request modifiers, authentication, response control,
+     * content format. */
     static const char *const forbidden[] = {
-        "accept-ranges", "age", "authentication-info", "cache-control", "content-encoding",
-        "content-location", "content-range", "cookie", "cookie2", "forwarded", "http2-settings", "pragma",
-        "proxy-authentication-info", "range", "retry-after", "set-cookie2", "strict-transport-security",
-        "vary", "x-real-ip",
+        "accept-ranges",
+        "age",
+        "authentication-info",
+        "cache-control",
+        "content-encoding",
+        "content-location",
+        "content-range",
+        "cookie",
+        "cookie2",
+        "forwarded",
+        "http2-settings",
+        "pragma",
+        "proxy-authentication-info",
+        "range",
+        "retry-after",
+        "set-cookie2",
+        "strict-transport-security",
+        "vary",
+        "x-real-ip",
     };
     apr_size_t i;
 
