@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fixups: from r->filename = "proxy:TEXT" to a canonical destination: socket split off, scheme and host normal, path
+ * encoded, query joined, worker chosen. What is not fit for a request line is refused here.
+ */
+#include "mapping/mapping_int.h"
+
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_request.h>
+
+#include "mapping/target.h"
+
+APLOG_USE_MODULE(rproxy);
+
+#define NOTE_CANONICAL "rproxy-canonical" /* r->filename that needs no further encoding; survives a fast redirect */
+#define NOTE_SOCKET "uds_path"
+
+/* Who wrote the destination text. */
+typedef enum origin_e {
+    FROM_RULE,      /* ProxyPass: this module joined it */
+    FROM_REWRITE,   /* another module set r->filename: configuration and client text mixed */
+    FROM_HANDLER,   /* SetHandler "proxy:URL" with the file name behind it */
+    FROM_CANONICAL  /* was canonical already (mod_dir moved a subrequest's result here) */
+} origin_e;
+
+/* How the path stands in the text. */
+typedef enum form_e {
+    DECODED,        /* needs encoding, query is in r->args */
+    ENCODED,        /* encoded, query is in r->args */
+    RAW             /* encoded, with the query */
+} form_e;
+
+/* 1: mod_rewrite before 2.4.63 escapes a per-directory [P] itself and adds the query. Set in post_config, read-only after. */
+static int rewrite_escapes;
+
+int rp_route_post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    apr_array_header_t *hooks = ap_hook_get_fixups();
+    int i, k;
+
+    (void)p; (void)plog; (void)ptemp; (void)s;
+    rewrite_escapes = 0;
+    for (i = 0; hooks && i < hooks->nelts; i++) {
+        const ap_LINK_fixups_t *h = &APR_ARRAY_IDX(hooks, i, ap_LINK_fixups_t);
+
+        for (k = 0; strcmp(h->szName, "mod_rewrite.c") == 0 && h->aszPredecessors && h->aszPredecessors[k]; k++) {
+            if (strcmp(h->aszPredecessors[k], "mod_proxy.c") == 0) {
+                rewrite_escapes = 1; /* it wants to run behind the proxy, so it hands over finished URLs */
+            }
+        }
+    }
+    return OK;
+}
+
+rp_route_t *rp_route_of(request_rec *r)
+{
+    const rp_mapping_t *m = ap_get_module_config(r->request_config, &rproxy_module);
+
+    if (!m || !m->route || !r->filename || strcmp(m->filename, r->filename) != 0) {
+        return NULL; /* none, or somebody changed the file name since */
+    }
+    return m->route;
+}
+
+static int any_header_contains(request_rec *r, const char *needle)
+{
+    const apr_array_header_t *fields = apr_table_elts(r->headers_in);
+    const apr_table_entry_t *e = (const apr_table_entry_t *)fields->elts;
+    int i;
+
+    for (i = 0; i < fields->nelts; i++) {
+        if (e[i].val && rp_text_contains(r->pool, e[i].val, needle)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Did the client write this, in the target of this request or of the one it was made from, or in a header? */
+static int client_wrote(request_rec *r, const char *needle)
+{
+    const request_rec *q;
+
+    for (q = r; q; q = q->main ? q->main : q->prev) {
+        if (q->unparsed_uri && rp_text_contains(r->pool, q->unparsed_uri, needle)) {
+            return 1;
+        }
+    }
+    return any_header_contains(r, needle);
+}
+
+static int refuse_client_text(request_rec *r, const char *text, const char *what)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "RP0103: \"%s\" is refused: %s comes from the client; only the configuration "
+                  "may name it. Check the RewriteRule with [P] that applies to \"%s\"", text, what, r->unparsed_uri);
+    return HTTP_FORBIDDEN;
+}
+
+/*
+ * A destination that another module made is a mixture. It may begin with "unix:" only when the client's own text has neither
+ * "unix:" nor "|scheme:" in it, its userinfo must not be the client's, and "proxy:scheme:" itself must not be.
+ */
+static int rewrite_trust(request_rec *r, const char *text, int *allow_uds)
+{
+    apr_size_t a = 0, z = 0;
+    int uds = rp_text_is_uds(text);
+    const char *bar, *at;
+
+    *allow_uds = 0;
+    if (uds) {
+        bar = ap_strchr_c(text, '|');
+        if (!bar || client_wrote(r, "unix:")
+            || client_wrote(r, apr_pstrmemdup(r->pool, bar, strcspn(bar, ":/") + 1))) {
+            return refuse_client_text(r, text, "a unix socket");
+        }
+        *allow_uds = 1;
+    }
+    if (!rp_authority_find(text, uds, &a, &z)) {
+        return OK; /* not a URL: the parser says so */
+    }
+    if (!uds && client_wrote(r, apr_pstrcat(r->pool, RP_PROXY_PREFIX,
+                                            apr_pstrmemdup(r->pool, text, strcspn(text, ":") + 1), NULL))) {
+        return refuse_client_text(r, text, "a proxy: URL");
+    }
+    at = memchr(text + a, '@', z - a);
+    if (at && client_wrote(r, apr_pstrmemdup(r->pool, at, (apr_size_t)(text + z - at)))) {
+        return refuse_client_text(r, text, "the host behind '@'");
+    }
+    return OK;
+}
+
+/* May text begin with "unix:"? OK or a status. */
+static int origin_trust(request_rec *r, const char *text, origin_e origin, int *allow_uds)
+{
+    const rp_mapping_t *m = rp_mapping_of(r);
+
+    *allow_uds = 0;
+    switch (origin) {
+    case FROM_RULE:
+        *allow_uds = rp_text_is_uds(m->rule->url);
+        break;
+    case FROM_HANDLER:
+        *allow_uds = rp_text_is_uds(text) && r->handler && ap_strchr_c(r->handler, '|') != NULL;
+        break;
+    case FROM_REWRITE:
+        return rewrite_trust(r, text, allow_uds);
+    case FROM_CANONICAL:
+        break;
+    }
+    return OK;
+}
+
+static origin_e origin_of(request_rec *r)
+{
+    const rp_mapping_t *m = rp_mapping_of(r);
+    const char *canonical = apr_table_get(r->notes, NOTE_CANONICAL);
+
+    if (canonical && strcmp(canonical, r->filename) == 0) {
+        return FROM_CANONICAL;
+    }
+    return m->rule && m->filename && strcmp(m->filename, r->filename) == 0 ? FROM_RULE : FROM_REWRITE;
+}
+
+static form_e form_of(request_rec *r, origin_e origin)
+{
+    const rp_mapping_t *m = rp_mapping_of(r);
+
+    if (origin == FROM_CANONICAL || apr_table_get(r->notes, "proxy-nocanon")) {
+        return RAW;
+    }
+    if (origin == FROM_RULE && m->noencode) {
+        return ENCODED;
+    }
+    if (origin == FROM_REWRITE && rewrite_escapes && (!m->seen || strcmp(m->seen, r->filename) != 0)) {
+        return RAW;
+    }
+    return DECODED;
+}
+
+/* Path and query for the request line. */
+static int target_build(request_rec *r, const char *path, form_e form, const char **target)
+{
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+    int keep_slashes = core && core->allow_encoded_slashes && !core->decode_encoded_slashes;
+
+    if (form == DECODED) {
+        path = rp_path_encode(r->pool, path, strlen(path), keep_slashes);
+    }
+    if (!rp_target_ok(path, strlen(path))) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "RP0104: the path to send, \"%s\", contains a control character or a space; "
+                      "without nocanon or [NE] it would be encoded", path);
+        return HTTP_FORBIDDEN;
+    }
+    if (form == RAW || !r->args) {
+        *target = path;
+        return OK;
+    }
+    if (!rp_target_ok(r->args, strlen(r->args))) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "RP0105: the query to send, \"%s\", contains a control character or a space",
+                      r->args);
+        return HTTP_FORBIDDEN;
+    }
+    *target = apr_pstrcat(r->pool, path, "?", r->args, NULL);
+    return OK;
+}
+
+static int same_string(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static int same_authority(const rp_url_t *a, const rp_url_t *b)
+{
+    return strcmp(a->scheme, b->scheme) == 0 && strcmp(a->host, b->host) == 0 && a->port == b->port;
+}
+
+/* The rule's own worker where host, port and socket are as written; otherwise the longest configured URL that fits. */
+static rp_worker_t *worker_choose(request_rec *r, const rp_rule_t *rule, const rp_url_t *url, const char *uds_written)
+{
+    const rp_server_conf_t *sconf = rp_server_conf(r->server);
+    const char *text;
+    rp_worker_t *w;
+
+    if (rule && rule->worker && same_authority(&rule->worker->url, url)
+        && (same_string(rule->worker->url.uds, url->uds) || same_string(rule->worker->url.uds, uds_written))) {
+        return rule->worker;
+    }
+    text = rp_url_str(r->pool, url);
+    w = rp_worker_find(sconf->workers, text, url->uds);
+    if (!w && url->uds && strcmp(url->uds, uds_written) != 0) {
+        w = rp_worker_find(sconf->workers, text, uds_written);
+    }
+    return w;
+}
+
+static int scheme_spoken(const char *scheme)
+{
+    static const char *const spoken[] = { "http", "https", "ws", "wss", "balancer", NULL };
+    int i;
+
+    for (i = 0; spoken[i]; i++) {
+        if (strcmp(scheme, spoken[i]) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int url_refused(request_rec *r, const char *text, rp_url_err_e err)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "RP0106: the destination \"%s\" for \"%s\" %s", text, r->unparsed_uri,
+                  rp_url_err_str(err));
+    return HTTP_BAD_REQUEST;
+}
+
+/* Socket path: relative to DefaultRuntimeDir. A canonical URL has it in a note. */
+static int socket_place(request_rec *r, rp_url_t *url, origin_e origin, const char **written)
+{
+    *written = url->uds;
+    if (origin == FROM_CANONICAL) {
+        *written = url->uds = apr_table_get(r->notes, NOTE_SOCKET);
+        return OK;
+    }
+    if (!url->uds) {
+        return OK;
+    }
+    url->uds = ap_runtime_dir_relative(r->pool, url->uds);
+    if (!url->uds || strlen(url->uds) > RP_URL_UDS_MAX) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "RP0107: the unix socket \"%s\" is not a path of at most %d bytes "
+                      "(a relative one begins at DefaultRuntimeDir)", *written, RP_URL_UDS_MAX);
+        return HTTP_BAD_REQUEST;
+    }
+    apr_table_setn(r->notes, NOTE_SOCKET, url->uds);
+    return OK;
+}
+
+static void balancer_name(request_rec *r, rp_route_t *route)
+{
+    if (strcmp(route->url.scheme, "balancer") == 0) {
+        route->balancer = apr_pstrcat(r->pool, "balancer://", route->url.host, NULL);
+        if (route->url.port_given) {
+            route->balancer = apr_psprintf(r->pool, "%s:%d", route->balancer, route->url.port);
+        }
+    }
+}
+
+/* r->filename, notes and the request's record say what was found. */
+static void route_publish(request_rec *r, rp_route_t *route, origin_e origin)
+{
+    rp_mapping_t *m = rp_mapping_of(r);
+
+    r->filename = apr_pstrcat(r->pool, RP_PROXY_PREFIX, rp_url_str(r->pool, &route->url), NULL);
+    if (r->main && origin != FROM_CANONICAL) {
+        /* mod_dir may move the subrequest's file name and notes into its main request, but not this record. */
+        apr_table_setn(r->notes, NOTE_CANONICAL, r->filename);
+    }
+    m->filename = r->filename;
+    m->route = route;
+}
+
+static int route_build(request_rec *r, const char *text, origin_e origin, rp_route_t **out)
+{
+    const rp_mapping_t *m = rp_mapping_of(r);
+    rp_route_t *route = apr_pcalloc(r->pool, sizeof(*route));
+    rp_url_err_e err = RP_URL_OK;
+    const char *path = NULL, *written = NULL;
+    int allow_uds = 0;
+    int status = origin_trust(r, text, origin, &allow_uds);
+
+    if (status != OK) {
+        return status;
+    }
+    if (rp_target_split(r->pool, text, allow_uds, &route->url, &path, &err) != APR_SUCCESS) {
+        return url_refused(r, text, err);
+    }
+    if (!scheme_spoken(route->url.scheme)) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "RP0108: the destination \"%s\" has the scheme \"%s\"; this proxy speaks "
+                      "http, https, ws, wss and balancer", text, route->url.scheme);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    status = socket_place(r, &route->url, origin, &written);
+    if (status == OK) {
+        status = target_build(r, path, form_of(r, origin), &route->target);
+    }
+    if (status != OK) {
+        return status;
+    }
+    route->url.path = route->target;
+    route->rule = origin == FROM_RULE ? m->rule : NULL;
+    balancer_name(r, route);
+    if (!route->balancer) {
+        route->worker = worker_choose(r, route->rule, &route->url, written);
+    }
+    route_publish(r, route, origin);
+    *out = route;
+    return OK;
+}
+
+int rp_route_fixups(request_rec *r)
+{
+    rp_mapping_t *m;
+    rp_route_t *route = NULL;
+
+    if (!rp_mapping_is_proxied(r)) {
+        return DECLINED;
+    }
+    if (rp_route_of(r)) {
+        return OK;
+    }
+    m = rp_mapping_of(r);
+    if (m->noencode && (!m->filename || strcmp(m->filename, r->filename) != 0)) {
+        apr_table_unset(r->notes, "proxy-noencode"); /* mod_rewrite made something else of it */
+        m->noencode = 0;
+    }
+    return route_build(r, r->filename + RP_PROXY_PREFIX_LEN, origin_of(r), &route);
+}
+
+/* A handler named by a response header or a file's content type is not configuration. */
+static int handler_untrusted(request_rec *r)
+{
+#ifdef AP_REQUEST_IS_TRUSTED_CT
+    int trusted = AP_REQUEST_IS_TRUSTED_CT(r);
+#else
+    int trusted = 0;
+#endif
+    return !trusted && r->content_type && r->handler
+           && strncmp(r->content_type, RP_PROXY_PREFIX, RP_PROXY_PREFIX_LEN) == 0
+           && strncmp(r->content_type, r->handler, strlen(r->handler)) == 0;
+}
+
+int rp_route_make(request_rec *r, const char *url, rp_route_t **out)
+{
+    const char *handler = r->handler;
+
+    *out = NULL;
+    if (url && strncmp(url, RP_PROXY_PREFIX, RP_PROXY_PREFIX_LEN) == 0) {
+        url += RP_PROXY_PREFIX_LEN;
+    }
+    if (!handler || strncmp(handler, RP_PROXY_PREFIX, RP_PROXY_PREFIX_LEN) != 0) {
+        if (!url) {
+            url = rp_mapping_is_proxied(r) ? r->filename + RP_PROXY_PREFIX_LEN : "";
+        }
+        return route_build(r, url, rp_mapping_is_proxied(r) ? origin_of(r) : FROM_REWRITE, out);
+    }
+    if (handler_untrusted(r)) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "RP0109: the handler \"%s\" comes from a content type; only SetHandler, "
+                      "AddHandler and their kin may name a proxy: URL", handler);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    handler += RP_PROXY_PREFIX_LEN;
+    if (!url || strcmp(url, handler) == 0) {
+        /* The file name is appended, as administrators of SetHandler know it. */
+        url = apr_pstrcat(r->pool, handler, r->filename ? r->filename : "", NULL);
+    }
+    if (!r->proxyreq) {
+        r->proxyreq = PROXYREQ_REVERSE;
+    }
+    apr_table_setn(r->notes, "proxy-sethandler", "1");
+    return route_build(r, url, strncmp(url, handler, strlen(handler)) == 0 ? FROM_HANDLER : FROM_REWRITE, out);
+}
