@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a child process owns: its endpoints (idle connections) and the per-child part of every worker. */
+#include "request/request.h"
+
+#include <apr_hash.h>
+#include <apr_strings.h>
+
+static rp_endpoints_t *child_endpoints;
+static rp_worker_t *child_unconfigured;
+
+rp_endpoints_t *rp_child_endpoints(void) { return child_endpoints; }
+rp_worker_t *rp_child_unconfigured_worker(void) { return child_unconfigured; }
+
+/* Virtual hosts share inherited workers: initialise each once. */
+static apr_status_t init_workers(apr_pool_t *p, server_rec *s, apr_hash_t *seen)
+{
+    rp_server_conf_t *conf = rp_server_conf(s);
+    int i;
+
+    for (i = 0; i < conf->workers->nelts; i++) {
+        rp_worker_t *w = APR_ARRAY_IDX(conf->workers, i, rp_worker_t *);
+        apr_status_t rv;
+
+        if (apr_hash_get(seen, &w, sizeof(w)) != NULL) {
+            continue;
+        }
+        apr_hash_set(seen, apr_pmemdup(p, &w, sizeof(w)), sizeof(w), w);
+        rv = rp_worker_child_init(w, p);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+    }
+    return APR_SUCCESS;
+}
+
+static rp_worker_t *make_unconfigured(apr_pool_t *p)
+{
+    rp_url_t url;
+    rp_url_err_e err;
+    rp_worker_t *w;
+
+    if (rp_url_parse(p, "http://reverse/", 0, &url, &err) != APR_SUCCESS) {
+        return NULL;
+    }
+    w = rp_worker_create(p, &url, "proxy:reverse");
+    w->ignore_errors = 1;
+    return rp_worker_child_init(w, p) == APR_SUCCESS ? w : NULL;
+}
+
+static void child_init(apr_pool_t *p, server_rec *main_server)
+{
+    rp_server_conf_t *conf = rp_server_conf(main_server);
+    int max = conf->unconfigured_max >= 0 ? conf->unconfigured_max : RP_UNCONFIGURED_MAX_DEFAULT;
+    apr_hash_t *seen = apr_hash_make(p);
+    apr_status_t rv = rp_endpoints_create(&child_endpoints, p, max);
+    server_rec *s;
+
+    for (s = main_server; s != NULL && rv == APR_SUCCESS; s = s->next) {
+        rv = init_workers(p, s, seen);
+    }
+    child_unconfigured = rv == APR_SUCCESS ? make_unconfigured(p) : NULL;
+    if (child_unconfigured == NULL) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, main_server,
+                     "RP0290: this child can not set up its connection pools and answers proxied requests with 503");
+        child_endpoints = NULL;
+    }
+}
+
+void rp_child_register_hooks(apr_pool_t *p)
+{
+    (void)p;
+    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+}

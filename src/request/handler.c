@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The handler: from a mapped request to a finished exchange on the blocking lane. */
+#include "request/request.h"
+
+#include <apr_strings.h>
+#include <http_config.h>
+#include <http_core.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <mod_core.h>
+#include <strings.h>
+
+#include "upstream/clock.h"
+#include "wire/headers.h"
+
+#define MAX_HEAD_DEFAULT (128 * 1024)  /* bytes of a response head, unless responsefieldsize asks for more */
+#define MAX_FIELDS_DEFAULT 1000        /* header lines of a response */
+#define FIELD_SIZE_DEFAULT 8192
+
+/* ---- which requests are ours ---- */
+
+/* `SetHandler proxy:URL`: handler text and file name are put together, as it always was. */
+static const char *sethandler_url(request_rec *r)
+{
+    if (r->handler == NULL || strncmp(r->handler, "proxy:", 6)) {
+        return NULL;
+    }
+    return apr_pstrcat(r->pool, r->handler + 6, r->filename, NULL);
+}
+
+/* @return the URL after "proxy:", or NULL: not ours. */
+static const char *destination(request_rec *r, int *by_sethandler)
+{
+    *by_sethandler = 0;
+    if (r->filename != NULL && !strncmp(r->filename, "proxy:", 6)) {
+        return r->handler != NULL && !strcmp(r->handler, "proxy-server") ? r->filename + 6 : NULL;
+    }
+    *by_sethandler = 1;
+    return sethandler_url(r);
+}
+
+/* ---- checks before there is an exchange ---- */
+
+static int answer_trace(request_rec *r)
+{
+    core_server_config *core = ap_get_core_module_config(r->server->module_config);
+
+    if (core->trace_enable == AP_TRACE_DISABLE) {
+        apr_table_setn(r->notes, "error-notes", "TRACE denied by server configuration");
+        return HTTP_METHOD_NOT_ALLOWED;
+    }
+    if (core->trace_enable != AP_TRACE_EXTENDED
+        && (apr_table_get(r->headers_in, "Transfer-Encoding") || apr_table_get(r->headers_in, "Content-Length"))) {
+        apr_table_setn(r->notes, "error-notes", "TRACE with request body is not allowed");
+        return HTTP_REQUEST_ENTITY_TOO_LARGE;
+    }
+    return OK;
+}
+
+/* Max-Forwards (RFC 9110 7.6.2). OK: go on; DONE: answered here; else the status. */
+static int check_max_forwards(request_rec *r)
+{
+    const char *value = apr_table_get(r->headers_in, "Max-Forwards");
+    apr_int64_t n = 0;
+
+    if (value == NULL) {
+        return OK;
+    }
+    if (rp_content_length_parse(value, strlen(value), &n) != APR_SUCCESS) {
+        return rp_request_refuse(r, HTTP_BAD_REQUEST,
+                                 apr_psprintf(r->pool, "RP0220: Max-Forwards \"%s\" is not a whole number from 0 up",
+                                              rp_printable(r->pool, value)),
+                                 "Max-Forwards request header could not be parsed");
+    }
+    if (n > 0) {
+        return OK;
+    }
+    if (r->method_number == M_TRACE) {
+        int status;
+        r->proxyreq = PROXYREQ_NONE;
+        status = ap_send_http_trace(r);
+        return status == OK ? DONE : status;
+    }
+    if (r->method_number == M_OPTIONS) {
+        int status;
+        ap_set_content_length(r, 0);
+        status = ap_send_http_options(r);
+        return status == OK ? DONE : status;
+    }
+    return rp_request_refuse(r, HTTP_BAD_REQUEST, "RP0221: Max-Forwards is 0: the proxy chain ends here",
+                             "Max-Forwards has reached zero - proxy loop?");
+}
+
+static int is_http_scheme(const char *scheme)
+{
+    return !strcasecmp(scheme, "http") || !strcasecmp(scheme, "https") || !strcasecmp(scheme, "ws")
+           || !strcasecmp(scheme, "wss");
+}
+
+static int is_tls_scheme(const char *scheme)
+{
+    return !strcasecmp(scheme, "https") || !strcasecmp(scheme, "wss");
+}
+
+static int check_blocked(rp_request_t *rq)
+{
+    const apr_array_header_t *blocks = rq->sconf->blocks;
+    int i;
+
+    for (i = 0; blocks != NULL && i < blocks->nelts; i++) {
+        const char *what = APR_ARRAY_IDX(blocks, i, const char *);
+        if (!strcmp(what, "*") || ap_strcasestr(rq->route->url.host, what)) {
+            return rp_request_refuse(rq->r, HTTP_FORBIDDEN,
+                                     apr_psprintf(rq->r->pool, "RP0222: ProxyBlock %s forbids the backend host %s", what,
+                                                  rq->route->url.host),
+                                     "Connect to remote machine blocked");
+        }
+    }
+    return OK;
+}
+
+/* Only "chunked" alone can be unframed by httpd's own input filter (RFC 9112 6.1: others get 501). */
+static int check_body_framing(request_rec *r)
+{
+    const char *te = apr_table_get(r->headers_in, "Transfer-Encoding");
+
+    if (te != NULL && strcasecmp(te, "chunked")) {
+        return rp_request_refuse(r, HTTP_NOT_IMPLEMENTED,
+                                 apr_psprintf(r->pool, "RP0223: Transfer-Encoding \"%s\" of the request is not supported",
+                                              rp_printable(r->pool, te)),
+                                 "Transfer-Encoding of the request is not supported");
+    }
+    return OK;
+}
+
+static int check_destination(rp_request_t *rq)
+{
+    request_rec *r = rq->r;
+
+    if (rq->route->balancer != NULL) {
+        return rp_request_refuse(r, HTTP_SERVICE_UNAVAILABLE,
+                                 apr_psprintf(r->pool, "RP0224: no balancer %s is available here; it needs "
+                                              "mod_rproxy_balancer and members", rq->route->balancer),
+                                 "no backend server is available");
+    }
+    if (!is_http_scheme(rq->route->url.scheme)) {
+        return rp_request_refuse(r, HTTP_INTERNAL_SERVER_ERROR,
+                                 apr_psprintf(r->pool, "RP0225: the scheme \"%s\" of the destination is not spoken by this "
+                                              "proxy; use http, https, ws or wss",
+                                              rp_printable(r->pool, rq->route->url.scheme)),
+                                 "the scheme of the destination is not supported");
+    }
+    return check_blocked(rq);
+}
+
+/* ---- settings of the exchange ---- */
+
+static apr_interval_time_t io_timeout(const rp_request_t *rq)
+{
+    if (rq->worker->params.timeout_us > 0) {
+        return rq->worker->params.timeout_us;
+    }
+    return rq->sconf->timeout_us > 0 ? rq->sconf->timeout_us : rq->r->server->timeout;
+}
+
+static int is_idempotent(const request_rec *r)
+{
+    switch (r->method_number) {
+    case M_GET: /* HEAD too */
+    case M_OPTIONS:
+    case M_TRACE:
+    case M_PUT:
+    case M_DELETE:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+static void set_limits(rp_request_t *rq)
+{
+    rp_h1_limits_t *lim = &rq->exconf.limits;
+    apr_int64_t field = rq->worker->params.responsefieldsize;
+
+    lim->max_line = field > 0 ? (apr_size_t)field : FIELD_SIZE_DEFAULT;
+    lim->max_head = lim->max_line * 2 > MAX_HEAD_DEFAULT ? lim->max_line * 2 : MAX_HEAD_DEFAULT;
+    lim->max_fields = MAX_FIELDS_DEFAULT;
+    lim->badline = rq->sconf->bad_header >= 0 ? (rp_h1_badline_e)rq->sconf->bad_header : RP_H1_BADLINE_ERROR;
+}
+
+static void set_timeouts(rp_request_t *rq)
+{
+    rp_exchange_conf_t *c = &rq->exconf;
+    const rp_worker_params_t *p = &rq->worker->params;
+    apr_interval_time_t io = io_timeout(rq);
+
+    c->io_us = io;
+    c->connect_us = p->connecttimeout_us > 0 ? p->connecttimeout_us : io;
+    c->acquire_us = p->acquire_us > 0 ? p->acquire_us : io;
+    c->client_us = rq->r->server->timeout;
+    c->tunnel_us = io > c->client_us ? io : c->client_us;
+    c->dns_max_age_us = p->addressttl_s >= 0 ? apr_time_from_sec(p->addressttl_s) : -1;
+    if (p->reuse == RP_OFF && p->addressttl_s < 0) {
+        c->dns_max_age_us = 0;
+    }
+}
+
+/* 1 when something between HTTP_IN and us may change the length of the body. */
+static int body_may_change(const request_rec *r)
+{
+    return r->input_filters != r->proto_input_filters;
+}
+
+static void set_body(rp_request_t *rq)
+{
+    request_rec *r = rq->r;
+    rp_exchange_conf_t *c = &rq->exconf;
+    const char *cl = apr_table_get(r->headers_in, "Content-Length");
+    const char *te = apr_table_get(r->headers_in, "Transfer-Encoding");
+
+    c->body_length = -1;
+    if (r->main != NULL && r->kept_body == NULL) {
+        return; /* a subrequest must not eat the main request's body */
+    }
+    c->has_body = te != NULL || cl != NULL;
+    if (te == NULL && cl != NULL && rp_content_length_parse(cl, strlen(cl), &c->body_length) != APR_SUCCESS) {
+        c->body_length = -1;
+    }
+    c->body_may_change = body_may_change(r);
+    c->body_policy = rq->env.sendcl && !rq->env.sendchunked ? RP_BODY_SENDCL
+                     : rq->env.sendchunked && !rq->env.sendcl ? RP_BODY_SENDCHUNKED : RP_BODY_AUTO;
+    if (rq->env.http10) {
+        c->body_policy = RP_BODY_SENDCL;
+    }
+    c->extra_crlf = rq->env.extra_crlf;
+    rq->body_limit = ap_get_limit_req_body(r);
+}
+
+static void set_expect(rp_request_t *rq)
+{
+    rp_exchange_conf_t *c = &rq->exconf;
+    int asked = rq->r->expecting_100;
+
+    rq->forward_100 = rp_switch(rq->dconf->forward_100, 1);
+    if (!c->has_body || rq->env.http10) {
+        return;
+    }
+    rq->client_expects = asked && rq->forward_100;
+    if (rq->worker->params.ping_us > 0) {
+        c->ping_us = rq->worker->params.ping_us;
+        c->expect_100 = 1;
+    }
+    if (rq->client_expects) {
+        c->expect_100 = 1;
+    }
+    c->prefetch_nonblocking = rq->env.prefetch_nonblock;
+}
+
+/* NTLM and Negotiate authenticate the connection: it belongs to this client connection from then on. */
+static void *pin(request_rec *r)
+{
+    const char *auth = apr_table_get(r->headers_in, "Authorization");
+
+    if (apr_table_get(r->connection->notes, "rproxy-pinned") != NULL) {
+        return r->connection;
+    }
+    if (auth == NULL || (strncasecmp(auth, "NTLM", 4) && strncasecmp(auth, "Negotiate", 9))) {
+        return NULL;
+    }
+    return r->connection;
+}
+
+static apr_status_t unpin(void *data)
+{
+    if (rp_child_endpoints() != NULL) {
+        rp_pool_unpin(rp_child_endpoints(), data);
+    }
+    return APR_SUCCESS;
+}
+
+static void set_pin(rp_request_t *rq)
+{
+    conn_rec *c = rq->r->connection;
+
+    rq->exconf.pinned_to = pin(rq->r);
+    if (rq->exconf.pinned_to != NULL && apr_table_get(c->notes, "rproxy-pinned") == NULL) {
+        apr_table_setn(c->notes, "rproxy-pinned", "1");
+        apr_pool_cleanup_register(c->pool, c, unpin, apr_pool_cleanup_null);
+    }
+}
+
+static void set_exchange(rp_request_t *rq)
+{
+    request_rec *r = rq->r;
+    rp_exchange_conf_t *c = &rq->exconf;
+
+    c->worker = rq->worker;
+    c->endpoint = rq->endpoint;
+    c->head_request = r->header_only;
+    c->idempotent = is_idempotent(r);
+    c->no_resend = rq->env.no_resend;
+    c->fresh = rq->env.not_pooled && r->connection->keepalives == 0;
+    c->no_reuse = rq->env.nokeepalive || rq->env.http10 || rq->worker->params.reuse == RP_OFF
+                  || (rq->worker->never_reuse && rq->worker->params.reuse != RP_ON);
+    c->fresh |= c->no_reuse;
+    c->no_halfclose = rq->env.no_halfclose;
+    set_limits(rq);
+    set_timeouts(rq);
+    set_body(rq);
+    set_expect(rq);
+    set_pin(rq);
+    rq->upgrade = rp_request_upgrade(rq);
+    c->upgrade = rq->upgrade;
+    c->want_upgrade = rq->upgrade != NULL;
+}
+
+/* ---- destination ---- */
+
+static int is_ip_literal(const rp_url_t *u)
+{
+    return u->ipv6 || (u->host[0] != '\0' && strspn(u->host, "0123456789.") == strlen(u->host));
+}
+
+static apr_status_t find_endpoint(rp_request_t *rq)
+{
+    rp_endpoint_key_t key = {0};
+    const rp_url_t *u = &rq->route->url;
+    apr_status_t rv;
+
+    if (rq->worker->endpoint != NULL) {
+        rq->endpoint = rq->worker->endpoint;
+        rp_endpoint_hold(rq->endpoint, rp_clock_now_us());
+        return APR_SUCCESS;
+    }
+    key.is_tls = is_tls_scheme(u->scheme);
+    key.host = u->host;
+    key.port = u->port;
+    key.uds = u->uds;
+    key.source = rq->sconf->source_address;
+    if (key.is_tls) {
+        key.sni = rp_switch(rq->dconf->preserve_host, 0) ? rq->r->hostname : is_ip_literal(u) ? NULL : u->host;
+        key.ssl_conf = rq->worker->ssl_conf ? rq->worker->ssl_conf : rq->r->server->lookup_defaults;
+    }
+    rv = rp_endpoint_get(rp_child_endpoints(), &key, rq->worker->configured, rp_clock_now_us(), &rq->endpoint);
+    return rv;
+}
+
+static int prepare(request_rec *r, const char *url, rp_request_t **out)
+{
+    rp_request_t *rq = apr_pcalloc(r->pool, sizeof(*rq));
+    int status;
+
+    rq->r = r;
+    rq->sconf = rp_server_conf(r->server);
+    rq->dconf = rp_dir_conf(r->per_dir_config);
+    rq->bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    rq->route = rp_route_of(r);
+    if (rq->route == NULL) {
+        status = rp_route_make(r, url, &rq->route);
+        if (status != OK) {
+            return status;
+        }
+    }
+    status = check_destination(rq);
+    if (status != OK) {
+        return status;
+    }
+    if (rp_child_endpoints() == NULL) {
+        return HTTP_SERVICE_UNAVAILABLE;
+    }
+    rp_req_env_read(&rq->env, r);
+    rq->worker = rq->route->worker ? rq->route->worker : rp_child_unconfigured_worker();
+    rq->host = rp_request_host(rq);
+    *out = rq;
+    return OK;
+}
+
+static apr_status_t release_endpoint(void *data)
+{
+    rp_request_t *rq = data;
+
+    if (rq->ex != NULL) {
+        rp_exchange_abort(rq->ex, rp_clock_now_us());
+    }
+    rp_endpoint_release(rq->endpoint);
+    return APR_SUCCESS;
+}
+
+/* ---- run ---- */
+
+static int input_pending(void *ctx)
+{
+    rp_request_t *rq = ctx;
+
+    return rq->tunnel_in != NULL && !APR_BRIGADE_EMPTY(rq->tunnel_in);
+}
+
+/* A body that nobody read to its end can not stay on a connection that is used again. */
+static void close_if_body_left(rp_request_t *rq)
+{
+    if (!rp_exchange_body_read(rq->ex)) {
+        rq->r->connection->keepalive = AP_CONN_CLOSE;
+    }
+}
+
+static int run(rp_request_t *rq)
+{
+    request_rec *r = rq->r;
+    rp_blocking_client_t client = {rp_client_fd(r), input_pending};
+    rp_step_e step;
+
+    rq->ex = rp_exchange_create(r->pool, r->connection->bucket_alloc, &rq->exconf, &rp_client_ops, rq);
+    step = rp_exchange_run(rq->ex, &client, rq);
+    rp_request_note_attempts(rq);
+    close_if_body_left(rq);
+    if (step == RP_STEP_FAILED) {
+        return rp_request_failed(rq);
+    }
+    if (rp_exchange_tunnel(rq->ex)) {
+        r->eos_sent = 1; /* HTTP has left this connection */
+        return DONE;
+    }
+    return rq->override_status ? rp_response_override(rq) : OK;
+}
+
+static int proxy_request(request_rec *r, const char *url)
+{
+    rp_request_t *rq = NULL;
+    int status = r->method_number == M_TRACE ? answer_trace(r) : OK;
+
+    if (status == OK) {
+        status = check_max_forwards(r);
+    }
+    if (status == OK) {
+        status = check_body_framing(r);
+    }
+    if (status == OK) {
+        status = prepare(r, url, &rq);
+    }
+    if (status != OK) {
+        return status;
+    }
+    if (rq->host == NULL || find_endpoint(rq) != APR_SUCCESS) {
+        return rp_request_refuse(r, HTTP_SERVICE_UNAVAILABLE, "RP0226: no connection pool for the destination",
+                                 "the proxy has no resources left for a connection");
+    }
+    apr_pool_cleanup_register(r->pool, rq, release_endpoint, apr_pool_cleanup_null);
+    set_exchange(rq);
+    if (rq->body_limit > 0 && rq->exconf.body_length > rq->body_limit) {
+        r->connection->keepalive = AP_CONN_CLOSE;
+        return rp_request_refuse(r, HTTP_REQUEST_ENTITY_TOO_LARGE,
+                                 "RP0227: the request body is larger than LimitRequestBody allows", NULL);
+    }
+    return run(rq);
+}
+
+static int handler(request_rec *r)
+{
+    int by_sethandler;
+    const char *url = destination(r, &by_sethandler);
+
+    if (url == NULL) {
+        return DECLINED;
+    }
+    if (by_sethandler) {
+        apr_table_setn(r->notes, "proxy-sethandler", "1");
+        r->proxyreq = PROXYREQ_REVERSE;
+    }
+    return proxy_request(r, url);
+}
+
+void rp_request_register_hooks(apr_pool_t *p)
+{
+    rp_child_register_hooks(p);
+    ap_hook_handler(handler, NULL, NULL, APR_HOOK_FIRST);
+}

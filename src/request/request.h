@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file request.h
+ * Glue between one httpd request and one exchange: the handler, the client side of the exchange, what goes into the
+ * request head, what comes out of the response head, error pages and the log line.
+ */
+#ifndef RP_REQUEST_REQUEST_H
+#define RP_REQUEST_REQUEST_H
+
+#include <httpd.h>
+#include <http_log.h>
+
+#include "config/conf.h"
+#include "exchange/exchange.h"
+#include "mapping/mapping.h"
+
+APLOG_USE_MODULE(rproxy);
+
+/** Switches that an administrator sets per request as environment variables; one pass over r->subprocess_env. */
+typedef struct rp_req_env_t {
+    int http10;             /**< force-proxy-request-1.0 */
+    int nokeepalive;        /**< proxy-nokeepalive */
+    int sendcl;             /**< proxy-sendcl */
+    int sendchunked;        /**< proxy-sendchunked, proxy-sendchunks */
+    int extra_crlf;         /**< proxy-sendextracrlf */
+    int chain_auth;         /**< Proxy-Chain-Auth */
+    int not_pooled;         /**< proxy-initial-not-pooled */
+    int prefetch_nonblock;  /**< proxy-prefetch-nonblocking */
+    int no_halfclose;       /**< proxy-nohalfclose */
+    int no_resend;          /**< rproxy-no-resend */
+    const char *interim;    /**< proxy-interim-response: RFC or Suppress; NULL */
+} rp_req_env_t;
+
+/** Everything of one proxied request; lives in r->pool. */
+typedef struct rp_request_t {
+    request_rec *r;
+    rp_server_conf_t *sconf;
+    rp_dir_conf_t *dconf;
+    rp_route_t *route;
+    rp_worker_t *worker;
+    rp_endpoint_t *endpoint;
+    rp_req_env_t env;
+    rp_exchange_t *ex;
+    rp_exchange_conf_t exconf;
+    /* request */
+    const char *host;             /**< value of the Host header for the backend */
+    const char *upgrade;          /**< protocol to ask for, or NULL */
+    int client_expects;           /**< the client waits for 100 Continue and the backend decides */
+    int forward_100;              /**< Proxy100Continue */
+    apr_off_t body_limit;         /**< LimitRequestBody; 0 none */
+    apr_off_t body_read;          /**< bytes so far */
+    apr_off_t spooled;            /**< bytes given to spool */
+    apr_file_t *spool;            /**< temporary file, or NULL */
+    int filter_error;             /**< an input filter has answered already: AP_FILTER_ERROR */
+    /* response */
+    int override_status;          /**< ProxyErrorOverride: status to hand to ErrorDocument, or 0 */
+    int finished;                 /**< EOS was passed */
+    apr_bucket_brigade *bb;       /**< scratch for the client connection */
+    apr_bucket_brigade *tunnel_in;/**< bytes of the client not yet taken */
+} rp_request_t;
+
+/* handler.c */
+void rp_request_register_hooks(apr_pool_t *p);
+
+/* child.c: what a child process owns */
+void rp_child_register_hooks(apr_pool_t *p);
+rp_endpoints_t *rp_child_endpoints(void);
+/** Worker that stands for all destinations outside the configuration. */
+rp_worker_t *rp_child_unconfigured_worker(void);
+
+/* request_env.c */
+void rp_req_env_read(rp_req_env_t *env, request_rec *r);
+
+/* request_head.c: rp_client_ops_t.request_head */
+apr_status_t rp_request_head_build(void *ctx, rp_req_framing_e framing, apr_int64_t length, const char **head,
+                                   apr_size_t *len);
+/** Host header for the backend: the client's (ProxyPreserveHost) or the destination's. NULL and a logged reason when there is none. */
+const char *rp_request_host(rp_request_t *rq);
+/** The protocol of the client's Upgrade header when the worker allows it, else NULL. */
+const char *rp_request_upgrade(rp_request_t *rq);
+
+/* response_head.c: rp_client_ops_t.head and interim */
+apr_status_t rp_response_head_apply(void *ctx, const rp_h1_resp_t *resp, const rp_framing_t *framing, int *discard);
+apr_status_t rp_response_interim(void *ctx, const rp_h1_resp_t *resp);
+/** Copy end-to-end fields of a response head into out, hop-by-hop ones left out. APR_EINVAL: malformed Connection. */
+apr_status_t rp_response_fields(rp_request_t *rq, const rp_h1_resp_t *resp, apr_table_t *out);
+/** After a body was discarded for ProxyErrorOverride: make room for the error page. @return the status for ErrorDocument */
+int rp_response_override(rp_request_t *rq);
+
+/* client.c: the rest of rp_client_ops_t */
+extern const rp_client_ops_t rp_client_ops;
+/** Descriptor of the client connection, or -1 when it has none of its own (HTTP/2 streams). */
+int rp_client_fd(request_rec *r);
+
+/* failure.c of this folder: log_failure.c */
+/** Log a failed exchange once, set the notes for the error page. @return the HTTP status for httpd */
+int rp_request_failed(rp_request_t *rq);
+/** An error before there was an exchange. */
+int rp_request_refuse(request_rec *r, int status, const char *tagged_message, const char *page_text);
+/** Notes for access logs and environment out of the attempt records. */
+void rp_request_note_attempts(rp_request_t *rq);
+/** Printable form of bytes that came from a peer, cut at 200 bytes. */
+const char *rp_printable(apr_pool_t *p, const char *s);
+
+#endif

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What goes into the request head for the backend (behaviour as administrators know it): Host first, the client's fields in their
+ * order without hop-by-hop ones, then Via and X-Forwarded-*; framing and Connection are the writer's (wire/h1_req.c).
+ * r->headers_in itself is never changed.
+ */
+#include "request/request.h"
+
+#include <ap_mpm.h>
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_protocol.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "wire/headers.h"
+
+/** Fields under construction. */
+typedef struct head_t {
+    rp_request_t *rq;
+    apr_array_header_t *fields; /* of rp_req_field_t */
+    rp_conntok_t nominated;
+    const char *fwd[4];         /* what the client sent as X-Forwarded-For, -Host, -Server, Via */
+    int max_forwards_seen;
+} head_t;
+
+enum { FWD_FOR = 0, FWD_HOST, FWD_SERVER, FWD_VIA };
+
+const char *rp_request_host(rp_request_t *rq)
+{
+    request_rec *r = rq->r;
+    const char *host;
+
+    if (!rp_switch(rq->dconf->preserve_host, 0)) {
+        return rp_url_authority(r->pool, &rq->route->url);
+    }
+    host = apr_table_get(r->headers_in, "Host");
+    if (host == NULL) { /* HTTP/1.0 client */
+        host = r->server->server_hostname;
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                      "RP0201: no Host header from the client (HTTP/1.0?) to preserve; the ServerName %s is sent", host);
+    }
+    return host;
+}
+
+const char *rp_request_upgrade(rp_request_t *rq)
+{
+    const char *wanted = apr_table_get(rq->r->headers_in, "Upgrade");
+    const char *allowed = rq->worker->params.upgrade;
+    const char *scheme = rq->route->url.scheme;
+    const char *cursor = wanted;
+    rp_slice_t tok;
+
+    if (wanted == NULL || rq->env.http10 || rq->r->main != NULL) {
+        return NULL;
+    }
+    if (allowed == NULL && (!strcasecmp(scheme, "ws") || !strcasecmp(scheme, "wss"))) {
+        allowed = "WebSocket";
+    }
+    if (allowed == NULL) {
+        return NULL;
+    }
+    while (rp_list_next(&cursor, &tok)) {
+        char *name = apr_pstrmemdup(rq->r->pool, tok.p, tok.n);
+        if (!strcmp(allowed, "*") || rp_list_has_token(allowed, name)) {
+            return apr_pstrdup(rq->r->pool, wanted);
+        }
+    }
+    return NULL;
+}
+
+static void add(head_t *h, const char *name, const char *value)
+{
+    rp_req_field_t *f = apr_array_push(h->fields);
+
+    f->name = name;
+    f->value = value;
+}
+
+static const char *join(apr_pool_t *p, const char *a, const char *b)
+{
+    return a ? apr_pstrcat(p, a, ", ", b, NULL) : b;
+}
+
+/* Max-Forwards: the handler has refused what can not be counted down. */
+static const char *max_forwards_less(head_t *h, const char *value)
+{
+    apr_int64_t n = 0;
+
+    if (rp_content_length_parse(value, strlen(value), &n) != APR_SUCCESS || n < 1) {
+        return "0";
+    }
+    h->max_forwards_seen = 1;
+    return apr_psprintf(h->rq->r->pool, "%" APR_INT64_T_FMT, n - 1);
+}
+
+static int is_conditional(rp_hdr_e id)
+{
+    return id == RP_HDR_IF_MATCH || id == RP_HDR_IF_NONE_MATCH || id == RP_HDR_IF_MODIFIED_SINCE
+           || id == RP_HDR_IF_UNMODIFIED_SINCE || id == RP_HDR_IF_RANGE;
+}
+
+/* One field of the client. */
+static void pass_field(head_t *h, const char *name, const char *value)
+{
+    rp_request_t *rq = h->rq;
+    apr_size_t n = strlen(name);
+    rp_hdr_e id = rp_hdr_id(name, n);
+    apr_pool_t *p = rq->r->pool;
+
+    if (rp_hdr_req_dropped(id) || id == RP_HDR_HOST || id == RP_HDR_EXPECT || rp_conntok_has(&h->nominated, name, n)) {
+        return;
+    }
+    if (is_conditional(id) && rq->r->main != NULL) {
+        return;
+    }
+    if (rp_switch(rq->dconf->add_headers, 1)) {
+        if (id == RP_HDR_X_FORWARDED_FOR) { h->fwd[FWD_FOR] = join(p, h->fwd[FWD_FOR], value); return; }
+        if (id == RP_HDR_X_FORWARDED_HOST) { h->fwd[FWD_HOST] = join(p, h->fwd[FWD_HOST], value); return; }
+        if (id == RP_HDR_X_FORWARDED_SERVER) { h->fwd[FWD_SERVER] = join(p, h->fwd[FWD_SERVER], value); return; }
+    }
+    if (id == RP_HDR_VIA && rq->sconf->via != RP_VIA_UNSET && rq->sconf->via != RP_VIA_OFF) {
+        h->fwd[FWD_VIA] = join(p, h->fwd[FWD_VIA], value);
+        return;
+    }
+    if (id == RP_HDR_PROXY_AUTHORIZATION && rq->r->user != NULL && !rq->env.chain_auth) {
+        return; /* it was meant for us */
+    }
+    if (id == RP_HDR_MAX_FORWARDS) {
+        value = max_forwards_less(h, value);
+    }
+    if (id == RP_HDR_X_FORWARDED_PROTO && rq->dconf->forwarded_proto == 2) {
+        return;
+    }
+    add(h, name, value);
+}
+
+static apr_status_t client_fields(head_t *h)
+{
+    const apr_array_header_t *arr = apr_table_elts(h->rq->r->headers_in);
+    const apr_table_entry_t *e = (const apr_table_entry_t *)arr->elts;
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; i < arr->nelts && rv == APR_SUCCESS; i++) {
+        if (!strcasecmp(e[i].key, "Connection")) {
+            rv = rp_conntok_add(&h->nominated, e[i].val);
+        }
+    }
+    for (i = 0; i < arr->nelts && rv == APR_SUCCESS; i++) {
+        pass_field(h, e[i].key, e[i].val);
+    }
+    return rv;
+}
+
+static void via_field(head_t *h)
+{
+    rp_request_t *rq = h->rq;
+    request_rec *r = rq->r;
+    const char *own;
+    const char *name = ap_get_server_name_for_url(r);
+    apr_port_t port = ap_get_server_port(r);
+
+    if (rq->sconf->via == RP_VIA_BLOCK || rq->sconf->via == RP_VIA_UNSET || rq->sconf->via == RP_VIA_OFF) {
+        return;
+    }
+    if (!ap_is_default_port(port, r)) {
+        name = apr_psprintf(r->pool, "%s:%u", name, (unsigned)port);
+    }
+    own = apr_psprintf(r->pool, "%d.%d %s%s%s%s", HTTP_VERSION_MAJOR(r->proto_num), HTTP_VERSION_MINOR(r->proto_num),
+                       name, rq->sconf->via == RP_VIA_FULL ? " (" : "",
+                       rq->sconf->via == RP_VIA_FULL ? AP_SERVER_BASEVERSION : "",
+                       rq->sconf->via == RP_VIA_FULL ? ")" : "");
+    add(h, "Via", join(r->pool, h->fwd[FWD_VIA], own));
+}
+
+static void forwarded_fields(head_t *h)
+{
+    rp_request_t *rq = h->rq;
+    request_rec *r = rq->r;
+    apr_pool_t *p = r->pool;
+    const char *host = apr_table_get(r->headers_in, "Host");
+
+    if (rp_switch(rq->dconf->add_headers, 1)) {
+        add(h, "X-Forwarded-For", join(p, h->fwd[FWD_FOR], r->useragent_ip));
+        if (host != NULL) {
+            add(h, "X-Forwarded-Host", join(p, h->fwd[FWD_HOST], host));
+        }
+        else if (h->fwd[FWD_HOST] != NULL) {
+            add(h, "X-Forwarded-Host", h->fwd[FWD_HOST]);
+        }
+        add(h, "X-Forwarded-Server", join(p, h->fwd[FWD_SERVER], r->server->server_hostname));
+    }
+    if (rq->dconf->forwarded_proto == 2
+        || (rq->dconf->forwarded_proto == 1 && apr_table_get(r->headers_in, "X-Forwarded-Proto") == NULL)) {
+        add(h, "X-Forwarded-Proto", ap_http_scheme(r));
+    }
+}
+
+static rp_req_conn_e connection_kind(const rp_request_t *rq)
+{
+    if (rq->env.http10) {
+        return RP_REQ_CONN_NONE;
+    }
+    if (rq->upgrade != NULL) {
+        return RP_REQ_CONN_UPGRADE;
+    }
+    return rq->exconf.no_reuse ? RP_REQ_CONN_CLOSE : RP_REQ_CONN_KEEPALIVE;
+}
+
+apr_status_t rp_request_head_build(void *ctx, rp_req_framing_e framing, apr_int64_t length, const char **head,
+                                   apr_size_t *len)
+{
+    rp_request_t *rq = ctx;
+    request_rec *r = rq->r;
+    rp_req_head_t wire = {0};
+    head_t h = {0};
+    rp_req_err_e err = RP_REQ_OK;
+    int bad = -1;
+    apr_status_t rv;
+
+    h.rq = rq;
+    h.fields = apr_array_make(r->pool, apr_table_elts(r->headers_in)->nelts + 6, sizeof(rp_req_field_t));
+    rv = client_fields(&h);
+    if (rv != APR_SUCCESS) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, rv, r,
+                      "RP0202: request refused: its Connection header is malformed or names more than %d fields",
+                      RP_CONNTOK_MAX);
+        return rv;
+    }
+    if (!h.max_forwards_seen && rq->sconf->max_forwards >= 0) {
+        add(&h, "Max-Forwards", apr_itoa(r->pool, rq->sconf->max_forwards));
+    }
+    via_field(&h);
+    forwarded_fields(&h);
+    wire.method = r->method;
+    wire.target = rq->route->target;
+    wire.host = rq->host;
+    wire.http10 = rq->env.http10;
+    wire.fields = (const rp_req_field_t *)h.fields->elts;
+    wire.nfields = h.fields->nelts;
+    wire.framing = framing;
+    wire.length = length;
+    wire.expect_100 = rq->exconf.expect_100;
+    wire.conn = connection_kind(rq);
+    wire.upgrade = rq->upgrade;
+    rv = rp_req_write(&wire, r->pool, head, len, &err, &bad);
+    if (rv != APR_SUCCESS) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, rv, r, "RP0203: request refused: %s%s%s", rp_req_err_str(err),
+                      bad >= 0 ? ", field " : "", bad >= 0 ? rp_printable(r->pool, wire.fields[bad].name) : "");
+    }
+    return rv;
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What comes out of a response head: end-to-end fields into r->headers_out, status, content type, Via, ProxyErrorOverride;
+ * interim responses. Hop-by-hop fields and those that Connection names stay here.
+ */
+#include "request/request.h"
+
+#include <apr_date.h>
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <strings.h>
+
+#include "rproxy.h"
+#include "wire/headers.h"
+
+/* Dates are sent on in the one form of RFC 9110 5.6.7 when they can be understood. */
+static const char *date_canon(apr_pool_t *p, const char *value)
+{
+    apr_time_t t = apr_date_parse_http(value);
+    char *buf;
+
+    if (t == APR_DATE_BAD) {
+        return value;
+    }
+    buf = apr_palloc(p, APR_RFC822_DATE_LEN);
+    return apr_rfc822_date(buf, t) == APR_SUCCESS ? buf : value;
+}
+
+static int is_date(rp_hdr_e id)
+{
+    return id == RP_HDR_DATE || id == RP_HDR_EXPIRES || id == RP_HDR_LAST_MODIFIED;
+}
+
+apr_status_t rp_response_fields(rp_request_t *rq, const rp_h1_resp_t *resp, apr_table_t *out)
+{
+    rp_conntok_t nominated = {0};
+    int i;
+
+    for (i = 0; i < resp->nfields; i++) {
+        if (resp->fields[i].id == RP_HDR_CONNECTION) {
+            apr_status_t rv = rp_conntok_add(&nominated, resp->fields[i].value);
+            if (rv != APR_SUCCESS) {
+                return rv;
+            }
+        }
+    }
+    for (i = 0; i < resp->nfields; i++) {
+        const rp_h1_field_t *f = &resp->fields[i];
+
+        if (rp_hdr_resp_dropped(f->id) || rp_conntok_has(&nominated, f->name, f->name_len)) {
+            continue;
+        }
+        apr_table_addn(out, f->name, is_date(f->id) ? date_canon(rq->r->pool, f->value) : f->value);
+    }
+    return APR_SUCCESS;
+}
+
+/* Content types of a backend must never choose a local handler. */
+static void set_content_type(request_rec *r)
+{
+    const char *type = apr_table_get(r->headers_out, "Content-Type");
+
+    if (type == NULL) {
+        return;
+    }
+#if AP_MODULE_MAGIC_AT_LEAST(20120211, 133)
+    ap_set_content_type_ex(r, apr_pstrdup(r->pool, type), 0);
+#else
+    ap_set_content_type(r, apr_pstrdup(r->pool, type));
+#endif
+}
+
+static void add_via(rp_request_t *rq)
+{
+    request_rec *r = rq->r;
+    apr_port_t port = ap_get_server_port(r);
+    const char *name = ap_get_server_name_for_url(r);
+
+    if (rq->sconf->via != RP_VIA_ON && rq->sconf->via != RP_VIA_FULL) {
+        return;
+    }
+    if (!ap_is_default_port(port, r)) {
+        name = apr_psprintf(r->pool, "%s:%u", name, (unsigned)port);
+    }
+    apr_table_addn(r->headers_out, "Via",
+                   apr_psprintf(r->pool, "1.1 %s%s", name,
+                                rq->sconf->via == RP_VIA_FULL ? " (" AP_SERVER_BASEVERSION ")" : ""));
+}
+
+static void map_reverse(request_rec *r)
+{
+    static APR_OPTIONAL_FN_TYPE(rproxy_reverse_headers) *map;
+    static int looked;
+
+    if (!looked) { /* the same answer in all threads */
+        map = APR_RETRIEVE_OPTIONAL_FN(rproxy_reverse_headers);
+        looked = 1;
+    }
+    if (map != NULL && r->proxyreq == PROXYREQ_REVERSE) {
+        map(r);
+    }
+}
+
+static int code_listed(const apr_array_header_t *codes, int status)
+{
+    int i;
+
+    if (codes == NULL || codes->nelts == 0) {
+        return ap_is_HTTP_ERROR(status);
+    }
+    for (i = 0; i < codes->nelts; i++) {
+        if (APR_ARRAY_IDX(codes, i, int) == status) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Cookies that other modules set before us stay beside the backend's. */
+static apr_table_t *fresh_headers(request_rec *r, int n)
+{
+    apr_table_t *out = apr_table_make(r->pool, n + 4);
+    const apr_array_header_t *arr = apr_table_elts(r->headers_out);
+    const apr_table_entry_t *e = (const apr_table_entry_t *)arr->elts;
+    int i;
+
+    for (i = 0; i < arr->nelts; i++) {
+        if (!strcasecmp(e[i].key, "Set-Cookie")) {
+            apr_table_addn(out, e[i].key, e[i].val);
+        }
+    }
+    return out;
+}
+
+apr_status_t rp_response_head_apply(void *ctx, const rp_h1_resp_t *resp, const rp_framing_t *framing, int *discard)
+{
+    rp_request_t *rq = ctx;
+    request_rec *r = rq->r;
+    apr_table_t *out = fresh_headers(r, resp->nfields);
+    apr_status_t rv = rp_response_fields(rq, resp, out);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    r->headers_out = out;
+    r->status = resp->status;
+    r->status_line = apr_psprintf(r->pool, "%d %s", resp->status, resp->reason);
+    apr_table_unset(out, "Content-Length");
+    if (framing->length >= 0 && resp->status != HTTP_NO_CONTENT) {
+        apr_table_setn(out, "Content-Length", apr_psprintf(r->pool, "%" APR_INT64_T_FMT, framing->length));
+        r->clength = framing->length;
+    }
+    apr_table_setn(r->notes, "proxy-status", apr_itoa(r->pool, resp->status));
+    set_content_type(r);
+    map_reverse(r);
+    add_via(rq);
+    if (rp_switch(rq->dconf->error_override, 0) && code_listed(rq->dconf->error_codes, resp->status)
+        && !(r->prev != NULL && r->proxyreq && ap_is_HTTP_ERROR(r->prev->status))) {
+        rq->override_status = resp->status;
+        *discard = 1;
+    }
+    return APR_SUCCESS;
+}
+
+int rp_response_override(rp_request_t *rq)
+{
+    request_rec *r = rq->r;
+    const char *auth = apr_table_get(r->headers_out, "WWW-Authenticate");
+
+    if (auth != NULL) {
+        const apr_array_header_t *arr = apr_table_elts(r->headers_out);
+        const apr_table_entry_t *e = (const apr_table_entry_t *)arr->elts;
+        int i;
+
+        for (i = 0; i < arr->nelts; i++) {
+            if (!strcasecmp(e[i].key, "WWW-Authenticate")) {
+                apr_table_addn(r->err_headers_out, e[i].key, e[i].val);
+            }
+        }
+    }
+    apr_table_clear(r->headers_out);
+    apr_table_setn(r->notes, "proxy-error-override", "1");
+    r->content_type = NULL;
+    r->clength = 0;
+    r->status = HTTP_OK;
+    return rq->override_status;
+}
+
+/* 1: this interim response goes to the client. */
+static int interim_wanted(rp_request_t *rq, int status)
+{
+    request_rec *r = rq->r;
+
+    if (r->proto_num < HTTP_VERSION(1, 1) || r->main != NULL || r->assbackwards) {
+        return 0;
+    }
+    if (rq->env.interim != NULL && !strcasecmp(rq->env.interim, "Suppress")) {
+        return 0;
+    }
+    if (status == HTTP_CONTINUE) {
+        return rq->client_expects || (rq->env.interim != NULL && !strcasecmp(rq->env.interim, "RFC"));
+    }
+    return 1;
+}
+
+apr_status_t rp_response_interim(void *ctx, const rp_h1_resp_t *resp)
+{
+    rp_request_t *rq = ctx;
+    request_rec *r = rq->r;
+    apr_table_t *saved = r->headers_out;
+    int status = r->status;
+    const char *line = r->status_line;
+    apr_status_t rv;
+
+    if (!interim_wanted(rq, resp->status)) {
+        return APR_SUCCESS;
+    }
+    r->headers_out = apr_table_make(r->pool, resp->nfields + 1);
+    rv = rp_response_fields(rq, resp, r->headers_out);
+    apr_table_unset(r->headers_out, "Content-Length");
+    if (rv == APR_SUCCESS) {
+        r->status = resp->status;
+        r->status_line = apr_psprintf(r->pool, "%d %s", resp->status, resp->reason);
+        if (resp->status == HTTP_CONTINUE) {
+            r->expecting_100 = 1; /* ap_send_interim_response sends a 100 only then, and clears it */
+        }
+        ap_send_interim_response(r, 1);
+    }
+    r->headers_out = saved; /* nothing of it may reach the final response */
+    r->status = status;
+    r->status_line = line;
+    return rv;
+}
