@@ -153,6 +153,16 @@ void rp_exchange_retarget(rp_exchange_t *ex, rp_worker_t *worker, rp_endpoint_t 
     restart(ex);
 }
 
+/* The head is out: what was understood of the body goes too, then the visible cut. */
+static void cut_answer(rp_exchange_t *ex)
+{
+    if (!APR_BRIGADE_EMPTY(ex->bb) && !ex->discard && ex->reason != RP_FAIL_CLIENT_GONE) {
+        (void)ex->ops->write(ex->ctx, ex->bb, 0, 1);
+    }
+    apr_brigade_cleanup(ex->bb);
+    (void)ex->ops->finish(ex->ctx, ex->reason);
+}
+
 rp_move_e rp_ex_fail(rp_exchange_t *ex, rp_reason_e reason, apr_status_t os_error, const char *detail)
 {
     ex->reason = reason;
@@ -175,7 +185,7 @@ rp_move_e rp_ex_fail(rp_exchange_t *ex, rp_reason_e reason, apr_status_t os_erro
     }
     drop_addrs(ex);
     if (ex->head_sent && !ex->tunnel) {
-        (void)ex->ops->finish(ex->ctx, reason);
+        cut_answer(ex);
     }
     return rp_ex_go(ex, RP_EX_FAILED);
 }
