@@ -88,7 +88,7 @@ static unsigned wait_io(rp_exchange_t *ex, const rp_blocking_client_t *client, v
 static void do_resolve(rp_exchange_t *ex)
 {
     rp_addrset_t *set = NULL;
-    apr_status_t rv = rp_address_resolve(&ex->conf.endpoint->address, rp_clock_now_us(), &set);
+    apr_status_t rv = rp_address_resolve(&rp_exchange_endpoint(ex)->address, rp_clock_now_us(), &set);
 
     rp_exchange_resolved(ex, rv, set);
 }
@@ -125,8 +125,9 @@ rp_step_e rp_exchange_run(rp_exchange_t *ex, const rp_blocking_client_t *client,
             do_tls(ex);
         }
         else if (mask & RP_WAIT_POOL) {
-            apr_status_t rv = rp_permit_wait(ex->conf.worker, rp_exchange_wait(ex)->deadline_us);
-            (void)rv; /* step() tries again, or sees by its clock that the time is up */
+            if (rp_permit_acquire(rp_exchange_worker(ex), rp_exchange_wait(ex)->deadline_us) == APR_SUCCESS) {
+                rp_exchange_permit_granted(ex);
+            } /* else step() sees by its clock that the time is up */
         }
         else {
             ready = wait_io(ex, client, ctx, &nofd_ms);

@@ -195,12 +195,15 @@ rp_move_e rp_ex_fail(rp_exchange_t *ex, rp_reason_e reason, apr_status_t os_erro
 static rp_move_e take(rp_exchange_t *ex)
 {
     apr_status_t rv;
+    int flags;
 
     if (ex->acquire_deadline_us == 0) {
         begin_attempt(ex);
         ex->acquire_deadline_us = ex->now_us + ex->conf.acquire_us;
     }
-    rv = rp_pool_take(ex->conf.endpoint, ex->conf.worker, ex->conf.pinned_to, ex->fresh, ex->now_us, &ex->conn);
+    flags = (ex->fresh ? RP_TAKE_FRESH : 0) | (ex->granted ? RP_TAKE_GRANTED : 0);
+    ex->granted = 0; /* it passes to the pool in any case */
+    rv = rp_pool_take(ex->conf.endpoint, ex->conf.worker, ex->conf.pinned_to, flags, ex->now_us, &ex->conn);
     if (APR_STATUS_IS_EAGAIN(rv)) {
         return rp_ex_wait(ex, RP_WAIT_POOL, ex->acquire_deadline_us, RP_FAIL_POOL_TIMEOUT);
     }
@@ -218,6 +221,16 @@ static rp_move_e take(rp_exchange_t *ex)
         return rp_ex_go(ex, RP_EX_CONNECT);
     }
     return rp_ex_go(ex, RP_EX_RESOLVE);
+}
+
+void rp_exchange_permit_granted(rp_exchange_t *ex)
+{
+    if (ex->state == RP_EX_TAKE && !ex->granted) {
+        ex->granted = 1;
+    }
+    else { /* ended meanwhile */
+        rp_permit_release(ex->conf.worker);
+    }
 }
 
 static rp_move_e resolve(rp_exchange_t *ex)
@@ -482,6 +495,8 @@ rp_step_e rp_exchange_step(rp_exchange_t *ex, apr_time_t now_us, unsigned ready)
 
 const rp_wait_t *rp_exchange_wait(const rp_exchange_t *ex) { return &ex->wait; }
 rp_conn_t *rp_exchange_conn(const rp_exchange_t *ex) { return ex->conn; }
+rp_worker_t *rp_exchange_worker(const rp_exchange_t *ex) { return ex->conf.worker; }
+rp_endpoint_t *rp_exchange_endpoint(const rp_exchange_t *ex) { return ex->conf.endpoint; }
 rp_reason_e rp_exchange_reason(const rp_exchange_t *ex) { return ex->reason; }
 const char *rp_exchange_detail(const rp_exchange_t *ex) { return ex->detail; }
 int rp_exchange_head_sent(const rp_exchange_t *ex) { return ex->head_sent; }
@@ -497,6 +512,10 @@ const rp_attempt_t *rp_exchange_attempts(const rp_exchange_t *ex, int *n)
 void rp_exchange_abort(rp_exchange_t *ex, apr_time_t now_us)
 {
     ex->now_us = now_us;
+    if (ex->granted) {
+        ex->granted = 0;
+        rp_permit_release(ex->conf.worker);
+    }
     rp_ex_put(ex, RP_REFUSE_ERROR);
     drop_addrs(ex);
     if (ex->state != RP_EX_DONE && ex->state != RP_EX_FAILED) {

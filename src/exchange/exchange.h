@@ -30,7 +30,7 @@ typedef enum rp_wait_e {
     RP_WAIT_BACKEND_WRITE = 0x02,
     RP_WAIT_CLIENT_READ = 0x04,
     RP_WAIT_CLIENT_WRITE = 0x08,
-    RP_WAIT_POOL = 0x10,      /**< a permit of ex->worker */
+    RP_WAIT_POOL = 0x10,      /**< driver: a permit of the worker, then rp_exchange_permit_granted; or step() to look again */
     RP_WAIT_RESOLVE = 0x20,   /**< driver: look the endpoint's name up, then rp_exchange_resolved */
     RP_WAIT_TLS = 0x40        /**< driver: handshake on ex's connection, then rp_exchange_tls_done */
 } rp_wait_e;
@@ -118,6 +118,13 @@ rp_step_e rp_exchange_step(rp_exchange_t *ex, apr_time_t now_us, unsigned ready)
 
 /** After RP_STEP_WAIT. */
 const rp_wait_t *rp_exchange_wait(const rp_exchange_t *ex);
+
+/** The driver waited in line and owns a permit of the worker (rp_permit_acquire): it goes to the exchange. */
+void rp_exchange_permit_granted(rp_exchange_t *ex);
+/** The worker in use: whose permits to wait for. */
+rp_worker_t *rp_exchange_worker(const rp_exchange_t *ex);
+/** The endpoint in use: whose address to look up. */
+rp_endpoint_t *rp_exchange_endpoint(const rp_exchange_t *ex);
 
 /** Answers of the driver. set: the reference goes to the exchange; NULL with an error. */
 void rp_exchange_resolved(rp_exchange_t *ex, apr_status_t rv, rp_addrset_t *set);

@@ -71,6 +71,7 @@ struct rp_exchange_t {
     int addr_next;
     int addrs_fresh;              /**< the addresses come from a look-up of this attempt */
     int fresh;                    /**< take no idle connection */
+    int granted;                  /**< a permit is ours already */
     int resent;                   /**< the one resend was used */
     apr_time_t acquire_deadline_us;
     apr_time_t connect_deadline_us;

@@ -2,8 +2,6 @@
 /* What a child process owns: its endpoints (idle connections) and the per-child part of every worker. */
 #include "request/request.h"
 
-#include <apr_hash.h>
-#include <apr_strings.h>
 
 static rp_endpoints_t *child_endpoints;
 static rp_worker_t *child_unconfigured;
@@ -11,26 +9,16 @@ static rp_worker_t *child_unconfigured;
 rp_endpoints_t *rp_child_endpoints(void) { return child_endpoints; }
 rp_worker_t *rp_child_unconfigured_worker(void) { return child_unconfigured; }
 
-/* Virtual hosts share inherited workers: initialise each once. */
-static apr_status_t init_workers(apr_pool_t *p, server_rec *s, apr_hash_t *seen)
+static apr_status_t init_workers(apr_pool_t *p, server_rec *main_server)
 {
-    rp_server_conf_t *conf = rp_server_conf(s);
+    apr_array_header_t *all = rp_config_workers(p, main_server);
+    apr_status_t rv = APR_SUCCESS;
     int i;
 
-    for (i = 0; i < conf->workers->nelts; i++) {
-        rp_worker_t *w = APR_ARRAY_IDX(conf->workers, i, rp_worker_t *);
-        apr_status_t rv;
-
-        if (apr_hash_get(seen, &w, sizeof(w)) != NULL) {
-            continue;
-        }
-        apr_hash_set(seen, apr_pmemdup(p, &w, sizeof(w)), sizeof(w), w);
-        rv = rp_worker_child_init(w, p);
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
+    for (i = 0; i < all->nelts && rv == APR_SUCCESS; i++) {
+        rv = rp_worker_child_init(APR_ARRAY_IDX(all, i, rp_worker_t *), p);
     }
-    return APR_SUCCESS;
+    return rv;
 }
 
 static rp_worker_t *make_unconfigured(apr_pool_t *p)
@@ -51,12 +39,10 @@ static void child_init(apr_pool_t *p, server_rec *main_server)
 {
     rp_server_conf_t *conf = rp_server_conf(main_server);
     int max = conf->unconfigured_max >= 0 ? conf->unconfigured_max : RP_UNCONFIGURED_MAX_DEFAULT;
-    apr_hash_t *seen = apr_hash_make(p);
     apr_status_t rv = rp_endpoints_create(&child_endpoints, p, max);
-    server_rec *s;
 
-    for (s = main_server; s != NULL && rv == APR_SUCCESS; s = s->next) {
-        rv = init_workers(p, s, seen);
+    if (rv == APR_SUCCESS) {
+        rv = init_workers(p, main_server);
     }
     child_unconfigured = rv == APR_SUCCESS ? make_unconfigured(p) : NULL;
     if (child_unconfigured == NULL) {
@@ -69,5 +55,6 @@ static void child_init(apr_pool_t *p, server_rec *main_server)
 void rp_child_register_hooks(apr_pool_t *p)
 {
     (void)p;
+    rp_conn_tls_register_filters();
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
 }

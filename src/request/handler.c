@@ -150,6 +150,13 @@ static int check_destination(rp_request_t *rq)
                                               rp_printable(r->pool, rq->route->url.scheme)),
                                  "the scheme of the destination is not supported");
     }
+    if (rp_remote_applies(rq->sconf, rp_url_str(r->pool, &rq->route->url), rq->route->url.host)) {
+        return rp_request_refuse(r, HTTP_INTERNAL_SERVER_ERROR,
+                                 apr_psprintf(r->pool, "RP0228: ProxyRemote asks that %s be reached through another proxy, which "
+                                              "is not supported; exempt it with NoProxy or remove the ProxyRemote line",
+                                              rq->route->url.host),
+                                 "the destination can not be reached through another proxy");
+    }
     return check_blocked(rq);
 }
 
@@ -339,7 +346,8 @@ static apr_status_t find_endpoint(rp_request_t *rq)
     key.source = rq->sconf->source_address;
     if (key.is_tls) {
         key.sni = rp_switch(rq->dconf->preserve_host, 0) ? rq->r->hostname : is_ip_literal(u) ? NULL : u->host;
-        key.ssl_conf = rq->worker->ssl_conf ? rq->worker->ssl_conf : rq->r->server->lookup_defaults;
+        key.ssl_conf = rp_ssl_conf_find(rq->r->server, rp_url_str(rq->r->pool, u));
+        key.ssl_server = rq->r->server;
     }
     rv = rp_endpoint_get(rp_child_endpoints(), &key, rq->worker->configured, rp_clock_now_us(), &rq->endpoint);
     return rv;

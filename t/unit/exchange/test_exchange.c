@@ -112,17 +112,17 @@ static const rp_conn_ops_t fake_ops = {fake_recv, fake_sendv, fake_flush, fake_s
 
 /* ---- upstream, faked ---- */
 
-apr_status_t rp_pool_take(rp_endpoint_t *ep, rp_worker_t *w, void *pinned_to, int fresh, apr_time_t now_us, rp_conn_t **out)
+apr_status_t rp_pool_take(rp_endpoint_t *ep, rp_worker_t *w, void *pinned_to, int flags, apr_time_t now_us, rp_conn_t **out)
 {
     rp_conn_t *conn = apr_pcalloc(world->pool, sizeof(*conn));
 
-    (void)pinned_to, (void)fresh, (void)now_us;
+    (void)pinned_to, (void)now_us;
     conn->endpoint = ep;
     conn->worker = w;
     conn->ops = &fake_ops;
     conn->state = RP_CONN_NEW;
     if (world->script->reused[world->nconn]) {
-        ck_assert(!fresh);
+        ck_assert(!(flags & RP_TAKE_FRESH));
         conn->state = RP_CONN_READY;
         conn->requests = 1;
     }
@@ -162,6 +162,7 @@ apr_status_t rp_conn_connect_finish(rp_conn_t *conn)
     conn->state = RP_CONN_READY;
     return APR_SUCCESS;
 }
+void rp_permit_release(rp_worker_t *w) { (void)w; }
 void rp_conn_reset(rp_conn_t *conn) { conn->state = RP_CONN_NEW; }
 
 /* ---- client, faked ---- */
