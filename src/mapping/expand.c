@@ -13,9 +13,12 @@ const char *rp_map_err_str(rp_map_err_e err)
     case RP_MAP_OK: return "is fine";
     case RP_MAP_TOO_LONG: return "is longer than 65536 bytes when filled in";
     case RP_MAP_TOO_MANY_REFS: return "has more than 32 references";
-    case RP_MAP_NO_SLASH: return "has no path, so the rest of the request's path would become part of host or port";
-    case RP_MAP_CLIENT_HOST: return "would get its host or port changed by text from the request's path";
-    case RP_MAP_CLIENT_SOCKET: return "would get its unix socket chosen by text from the request's path";
+    case RP_MAP_NO_SLASH:
+        return "has no path, so the rest of the request's path would become part of host or port";
+    case RP_MAP_CLIENT_HOST:
+        return "would get its host or port changed by text from the request's path";
+    case RP_MAP_CLIENT_SOCKET:
+        return "would get its unix socket chosen by text from the request's path";
     case RP_MAP_CLIENT_SCHEME: return "would get its scheme from the request's path";
     }
     return "is in an unknown state";
@@ -58,7 +61,8 @@ static rp_map_err_e add_capture(sink_t *s, const rp_expand_t *in, int no, rp_exp
 }
 
 /* One pass over the template; run twice, first to count. */
-static rp_map_err_e run(apr_pool_t *pool, const char *tmpl, const rp_expand_t *in, sink_t *s, rp_expansion_t *ex)
+static rp_map_err_e run(apr_pool_t *pool, const char *tmpl, const rp_expand_t *in, sink_t *s,
+                        rp_expansion_t *ex)
 {
     const char *p = tmpl;
 
@@ -75,7 +79,8 @@ static rp_map_err_e run(apr_pool_t *pool, const char *tmpl, const rp_expand_t *i
             p += 2;
         }
         else if (in->lookup && p[0] == '$' && p[1] == '{' && (close = strchr(p + 2, '}')) != NULL) {
-            const char *v = in->lookup(in->baton, apr_pstrmemdup(pool, p + 2, (apr_size_t)(close - p - 2)));
+            const char *v = in->lookup(in->baton,
+                                       apr_pstrmemdup(pool, p + 2, (apr_size_t)(close - p - 2)));
 
             if (v && !sink_add(s, v, strlen(v))) {
                 return RP_MAP_TOO_LONG;
@@ -95,8 +100,8 @@ static rp_map_err_e run(apr_pool_t *pool, const char *tmpl, const rp_expand_t *i
     return RP_MAP_OK;
 }
 
-apr_status_t rp_expand(apr_pool_t *pool, const char *tmpl, const rp_expand_t *in, rp_expansion_t *out,
-                       rp_map_err_e *err)
+apr_status_t rp_expand(apr_pool_t *pool, const char *tmpl, const rp_expand_t *in,
+                       rp_expansion_t *out, rp_map_err_e *err)
 {
     sink_t s = { NULL, 0 };
     char *text;
@@ -138,7 +143,8 @@ static int all_digits(const char *p, apr_size_t n)
 }
 
 /* A span against the authority [a, z) of the text. */
-static int span_fits_authority(const rp_expansion_t *ex, const rp_span_t *span, apr_size_t a, apr_size_t z)
+static int span_fits_authority(const rp_expansion_t *ex, const rp_span_t *span, apr_size_t a,
+                               apr_size_t z)
 {
     apr_size_t from = span->start > a ? span->start : a;
     apr_size_t to = span->end < z ? span->end : z;
@@ -160,19 +166,22 @@ static int span_fits_authority(const rp_expansion_t *ex, const rp_span_t *span, 
     if (before == ':') {
         return all_digits(ex->text + from, to - from);
     }
-    /* The configured beginning must not be prolonged by a capture that also ends the authority; a literal '/' behind it
-     * (http://app$1/) shows that a part of the name was meant. */
+    /* The configured beginning must not be prolonged by a capture that also ends the authority; a
+     * literal '/' behind it (http://app$1/) shows that a part of the name was meant. */
     if (apr_isalnum(before) && (span->end > z || ex->text[z] == '\0')) {
         return 0;
     }
     return 1;
 }
 
-/* Scheme made by captures: plain HTTP only, so that no request reaches a balancer or another protocol by its path. */
+/* Scheme made by captures: plain HTTP only, so that no request reaches a balancer or another
+ * protocol by its path. */
 static int scheme_ok(const char *url, apr_size_t n)
 {
-    return (n == 4 && strncasecmp(url, "http", n) == 0) || (n == 5 && strncasecmp(url, "https", n) == 0)
-           || (n == 2 && strncasecmp(url, "ws", n) == 0) || (n == 3 && strncasecmp(url, "wss", n) == 0);
+    return (n == 4 && strncasecmp(url, "http", n) == 0)
+           || (n == 5 && strncasecmp(url, "https", n) == 0)
+           || (n == 2 && strncasecmp(url, "ws", n) == 0)
+           || (n == 3 && strncasecmp(url, "wss", n) == 0);
 }
 
 static int socket_spans_ok(const rp_expansion_t *ex, apr_size_t bar)

@@ -8,16 +8,18 @@
 
 #include "mapping/mapping.h"
 
-#define RP_PROXY_PREFIX "proxy:"     /**< begins r->filename of a proxied request, and SetHandler's text */
+#define RP_PROXY_PREFIX                                                                            \
+    "proxy:" /**< begins r->filename of a proxied request, and SetHandler's text */
 #define RP_PROXY_PREFIX_LEN 6
-#define RP_HANDLER_NAME "proxy-server"
+#define RP_HANDLER_NAME     "proxy-server"
 
 typedef struct rp_mapping_t {
-    const rp_rule_t *rule;     /**< rule that translated, while r->filename is still `filename` */
-    const char *filename;      /**< r->filename as this module left it last */
-    int noencode;              /**< this module set the note proxy-noencode */
-    const char *seen;          /**< r->filename at map_to_storage: what is there later and differs was made in fixups */
-    rp_route_t *route;         /**< NULL before fixups */
+    const rp_rule_t *rule; /**< rule that translated, while r->filename is still `filename` */
+    const char *filename;  /**< r->filename as this module left it last */
+    int noencode;          /**< this module set the note proxy-noencode */
+    const char *seen;  /**< r->filename at map_to_storage: what is there later and differs was made
+                          in fixups */
+    rp_route_t *route; /**< NULL before fixups */
 } rp_mapping_t;
 
 /** The request's record, made when it has none. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fixups: from r->filename = "proxy:TEXT" to a canonical destination: socket split off, scheme and host normal, path
- * encoded, query joined, worker chosen. What is not fit for a request line is refused here.
+ * fixups: from r->filename = "proxy:TEXT" to a canonical destination: socket split off, scheme and
+ * host normal, path encoded, query joined, worker chosen. What is not fit for a request line is
+ * refused here.
  */
 #include "mapping/mapping_int.h"
 
@@ -14,25 +15,27 @@
 
 APLOG_USE_MODULE(rproxy);
 
-#define NOTE_CANONICAL "rproxy-canonical" /* r->filename that needs no further encoding; survives a fast redirect */
+#define NOTE_CANONICAL                                                                             \
+    "rproxy-canonical" /* r->filename that needs no further encoding; survives a fast redirect */
 #define NOTE_SOCKET "uds_path"
 
 /* Who wrote the destination text. */
 typedef enum origin_e {
-    FROM_RULE,      /* ProxyPass: this module joined it */
-    FROM_REWRITE,   /* another module set r->filename: configuration and client text mixed */
-    FROM_HANDLER,   /* SetHandler "proxy:URL" with the file name behind it */
-    FROM_CANONICAL  /* was canonical already (mod_dir moved a subrequest's result here) */
+    FROM_RULE,     /* ProxyPass: this module joined it */
+    FROM_REWRITE,  /* another module set r->filename: configuration and client text mixed */
+    FROM_HANDLER,  /* SetHandler "proxy:URL" with the file name behind it */
+    FROM_CANONICAL /* was canonical already (mod_dir moved a subrequest's result here) */
 } origin_e;
 
 /* How the path stands in the text. */
 typedef enum form_e {
-    DECODED,        /* needs encoding, query is in r->args */
-    ENCODED,        /* encoded, query is in r->args */
-    RAW             /* encoded, with the query */
+    DECODED, /* needs encoding, query is in r->args */
+    ENCODED, /* encoded, query is in r->args */
+    RAW      /* encoded, with the query */
 } form_e;
 
-/* 1: mod_rewrite before 2.4.63 escapes a per-directory [P] itself and adds the query. Set in post_config, read-only after. */
+/* 1: mod_rewrite before 2.4.63 escapes a per-directory [P] itself and adds the query. Set in
+ * post_config, read-only after. */
 static int rewrite_escapes;
 
 int rp_route_post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
@@ -40,14 +43,20 @@ int rp_route_post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, ser
     apr_array_header_t *hooks = ap_hook_get_fixups();
     int i, k;
 
-    (void)p; (void)plog; (void)ptemp; (void)s;
+    (void)p;
+    (void)plog;
+    (void)ptemp;
+    (void)s;
     rewrite_escapes = 0;
     for (i = 0; hooks && i < hooks->nelts; i++) {
         const ap_LINK_fixups_t *h = &APR_ARRAY_IDX(hooks, i, ap_LINK_fixups_t);
 
-        for (k = 0; strcmp(h->szName, "mod_rewrite.c") == 0 && h->aszPredecessors && h->aszPredecessors[k]; k++) {
+        for (k = 0;
+             strcmp(h->szName, "mod_rewrite.c") == 0 && h->aszPredecessors && h->aszPredecessors[k];
+             k++) {
             if (strcmp(h->aszPredecessors[k], "mod_proxy.c") == 0) {
-                rewrite_escapes = 1; /* it wants to run behind the proxy, so it hands over finished URLs */
+                rewrite_escapes =
+                    1; /* it wants to run behind the proxy, so it hands over finished URLs */
             }
         }
     }
@@ -78,7 +87,8 @@ static int any_header_contains(request_rec *r, const char *needle)
     return 0;
 }
 
-/* Did the client write this, in the target of this request or of the one it was made from, or in a header? */
+/* Did the client write this, in the target of this request or of the one it was made from, or in a
+ * header? */
 static int client_wrote(request_rec *r, const char *needle)
 {
     const request_rec *q;
@@ -93,14 +103,33 @@ static int client_wrote(request_rec *r, const char *needle)
 
 static int refuse_client_text(request_rec *r, const char *text, const char *what)
 {
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "RP0103: \"%s\" is refused: %s comes from the client; only the configuration "
-                  "may name it. Check the RewriteRule with [P] that applies to \"%s\"", text, what, r->unparsed_uri);
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                  "RP0103: \"%s\" is refused: %s comes from the client; only the configuration "
+                  "may name it. Check the RewriteRule with [P] that applies to \"%s\"",
+                  text, what, r->unparsed_uri);
     return HTTP_FORBIDDEN;
 }
 
 /*
- * A destination that another module made is a mixture. It may begin with "unix:" only when the client's own text has neither
- * "unix:" nor "|scheme:" in it, its userinfo must not be the client's, and "proxy:scheme:" itself must not be.
+ * The socket of a rewritten destination is refused when the client's own text has "unix:",
+ * "|scheme:" or the whole path in it (a relative path or one of one level is a mere word that may
+ * stand in any URL).
+ */
+static int socket_is_clients(request_rec *r, const char *text, const char *bar)
+{
+    const char *path = text + strlen("unix:");
+
+    if (client_wrote(r, "unix:")
+        || client_wrote(r, apr_pstrmemdup(r->pool, bar, strcspn(bar, ":/") + 1))) {
+        return 1;
+    }
+    path = apr_pstrmemdup(r->pool, path, (apr_size_t)(bar - path));
+    return path[0] == '/' && ap_strchr_c(path + 1, '/') && client_wrote(r, path);
+}
+
+/*
+ * A destination that another module made is a mixture of configuration and client text: neither the
+ * socket nor the userinfo in front of the host nor "proxy:scheme:" itself may be the client's.
  */
 static int rewrite_trust(request_rec *r, const char *text, int *allow_uds)
 {
@@ -111,8 +140,7 @@ static int rewrite_trust(request_rec *r, const char *text, int *allow_uds)
     *allow_uds = 0;
     if (uds) {
         bar = ap_strchr_c(text, '|');
-        if (!bar || client_wrote(r, "unix:")
-            || client_wrote(r, apr_pstrmemdup(r->pool, bar, strcspn(bar, ":/") + 1))) {
+        if (!bar || socket_is_clients(r, text, bar)) {
             return refuse_client_text(r, text, "a unix socket");
         }
         *allow_uds = 1;
@@ -120,8 +148,10 @@ static int rewrite_trust(request_rec *r, const char *text, int *allow_uds)
     if (!rp_authority_find(text, uds, &a, &z)) {
         return OK; /* not a URL: the parser says so */
     }
-    if (!uds && client_wrote(r, apr_pstrcat(r->pool, RP_PROXY_PREFIX,
-                                            apr_pstrmemdup(r->pool, text, strcspn(text, ":") + 1), NULL))) {
+    if (!uds
+        && client_wrote(r,
+                        apr_pstrcat(r->pool, RP_PROXY_PREFIX,
+                                    apr_pstrmemdup(r->pool, text, strcspn(text, ":") + 1), NULL))) {
         return refuse_client_text(r, text, "a proxy: URL");
     }
     at = memchr(text + a, '@', z - a);
@@ -138,16 +168,12 @@ static int origin_trust(request_rec *r, const char *text, origin_e origin, int *
 
     *allow_uds = 0;
     switch (origin) {
-    case FROM_RULE:
-        *allow_uds = rp_text_is_uds(m->rule->url);
-        break;
+    case FROM_RULE: *allow_uds = rp_text_is_uds(m->rule->url); break;
     case FROM_HANDLER:
         *allow_uds = rp_text_is_uds(text) && r->handler && ap_strchr_c(r->handler, '|') != NULL;
         break;
-    case FROM_REWRITE:
-        return rewrite_trust(r, text, allow_uds);
-    case FROM_CANONICAL:
-        break;
+    case FROM_REWRITE: return rewrite_trust(r, text, allow_uds);
+    case FROM_CANONICAL: break;
     }
     return OK;
 }
@@ -160,7 +186,8 @@ static origin_e origin_of(request_rec *r)
     if (canonical && strcmp(canonical, r->filename) == 0) {
         return FROM_CANONICAL;
     }
-    return m->rule && m->filename && strcmp(m->filename, r->filename) == 0 ? FROM_RULE : FROM_REWRITE;
+    return m->rule && m->filename && strcmp(m->filename, r->filename) == 0 ? FROM_RULE
+                                                                           : FROM_REWRITE;
 }
 
 static form_e form_of(request_rec *r, origin_e origin)
@@ -173,7 +200,8 @@ static form_e form_of(request_rec *r, origin_e origin)
     if (origin == FROM_RULE && m->noencode) {
         return ENCODED;
     }
-    if (origin == FROM_REWRITE && rewrite_escapes && (!m->seen || strcmp(m->seen, r->filename) != 0)) {
+    if (origin == FROM_REWRITE && rewrite_escapes
+        && (!m->seen || strcmp(m->seen, r->filename) != 0)) {
         return RAW;
     }
     return DECODED;
@@ -189,8 +217,10 @@ static int target_build(request_rec *r, const char *path, form_e form, const cha
         path = rp_path_encode(r->pool, path, strlen(path), keep_slashes);
     }
     if (!rp_target_ok(path, strlen(path))) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "RP0104: the path to send, \"%s\", contains a control character or a space; "
-                      "without nocanon or [NE] it would be encoded", path);
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "RP0104: the path to send, \"%s\", contains a control character or a space; "
+                      "without nocanon or [NE] it would be encoded",
+                      path);
         return HTTP_FORBIDDEN;
     }
     if (form == RAW || !r->args) {
@@ -198,7 +228,8 @@ static int target_build(request_rec *r, const char *path, form_e form, const cha
         return OK;
     }
     if (!rp_target_ok(r->args, strlen(r->args))) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "RP0105: the query to send, \"%s\", contains a control character or a space",
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "RP0105: the query to send, \"%s\", contains a control character or a space",
                       r->args);
         return HTTP_FORBIDDEN;
     }
@@ -206,31 +237,16 @@ static int target_build(request_rec *r, const char *path, form_e form, const cha
     return OK;
 }
 
-static int same_string(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-static int same_authority(const rp_url_t *a, const rp_url_t *b)
-{
-    return strcmp(a->scheme, b->scheme) == 0 && strcmp(a->host, b->host) == 0 && a->port == b->port;
-}
-
-/* The rule's own worker where host, port and socket are as written; otherwise the longest configured URL that fits. */
-static rp_worker_t *worker_choose(request_rec *r, const rp_rule_t *rule, const rp_url_t *url, const char *uds_written)
+/* A relative socket path may be in the configured worker either as written or made absolute. */
+static rp_worker_t *worker_choose(request_rec *r, const rp_rule_t *rule, const rp_url_t *url,
+                                  const char *uds_written)
 {
     const rp_server_conf_t *sconf = rp_server_conf(r->server);
-    const char *text;
-    rp_worker_t *w;
+    const char *text = rp_url_str(r->pool, url);
+    rp_worker_t *w = rp_rule_worker(sconf, rule, text, url->uds);
 
-    if (rule && rule->worker && same_authority(&rule->worker->url, url)
-        && (same_string(rule->worker->url.uds, url->uds) || same_string(rule->worker->url.uds, uds_written))) {
-        return rule->worker;
-    }
-    text = rp_url_str(r->pool, url);
-    w = rp_worker_find(sconf->workers, text, url->uds);
     if (!w && url->uds && strcmp(url->uds, uds_written) != 0) {
-        w = rp_worker_find(sconf->workers, text, uds_written);
+        w = rp_rule_worker(sconf, rule, text, uds_written);
     }
     return w;
 }
@@ -250,8 +266,8 @@ static int scheme_spoken(const char *scheme)
 
 static int url_refused(request_rec *r, const char *text, rp_url_err_e err)
 {
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "RP0106: the destination \"%s\" for \"%s\" %s", text, r->unparsed_uri,
-                  rp_url_err_str(err));
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "RP0106: the destination \"%s\" for \"%s\" %s", text,
+                  r->unparsed_uri, rp_url_err_str(err));
     return HTTP_BAD_REQUEST;
 }
 
@@ -268,8 +284,10 @@ static int socket_place(request_rec *r, rp_url_t *url, origin_e origin, const ch
     }
     url->uds = ap_runtime_dir_relative(r->pool, url->uds);
     if (!url->uds || strlen(url->uds) > RP_URL_UDS_MAX) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "RP0107: the unix socket \"%s\" is not a path of at most %d bytes "
-                      "(a relative one begins at DefaultRuntimeDir)", *written, RP_URL_UDS_MAX);
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "RP0107: the unix socket \"%s\" is not a path of at most %d bytes "
+                      "(a relative one begins at DefaultRuntimeDir)",
+                      *written, RP_URL_UDS_MAX);
         return HTTP_BAD_REQUEST;
     }
     apr_table_setn(r->notes, NOTE_SOCKET, url->uds);
@@ -293,7 +311,8 @@ static void route_publish(request_rec *r, rp_route_t *route, origin_e origin)
 
     r->filename = apr_pstrcat(r->pool, RP_PROXY_PREFIX, rp_url_str(r->pool, &route->url), NULL);
     if (r->main && origin != FROM_CANONICAL) {
-        /* mod_dir may move the subrequest's file name and notes into its main request, but not this record. */
+        /* mod_dir may move the subrequest's file name and notes into its main request, but not this
+         * record. */
         apr_table_setn(r->notes, NOTE_CANONICAL, r->filename);
     }
     m->filename = r->filename;
@@ -316,8 +335,10 @@ static int route_build(request_rec *r, const char *text, origin_e origin, rp_rou
         return url_refused(r, text, err);
     }
     if (!scheme_spoken(route->url.scheme)) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "RP0108: the destination \"%s\" has the scheme \"%s\"; this proxy speaks "
-                      "http, https, ws, wss and balancer", text, route->url.scheme);
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "RP0108: the destination \"%s\" has the scheme \"%s\"; this proxy speaks "
+                      "http, https, ws, wss and balancer",
+                      text, route->url.scheme);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     status = socket_place(r, &route->url, origin, &written);
@@ -385,8 +406,10 @@ int rp_route_make(request_rec *r, const char *url, rp_route_t **out)
         return route_build(r, url, rp_mapping_is_proxied(r) ? origin_of(r) : FROM_REWRITE, out);
     }
     if (handler_untrusted(r)) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "RP0109: the handler \"%s\" comes from a content type; only SetHandler, "
-                      "AddHandler and their kin may name a proxy: URL", handler);
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "RP0109: the handler \"%s\" comes from a content type; only SetHandler, "
+                      "AddHandler and their kin may name a proxy: URL",
+                      handler);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     handler += RP_PROXY_PREFIX_LEN;
@@ -398,5 +421,6 @@ int rp_route_make(request_rec *r, const char *url, rp_route_t **out)
         r->proxyreq = PROXYREQ_REVERSE;
     }
     apr_table_setn(r->notes, "proxy-sethandler", "1");
-    return route_build(r, url, strncmp(url, handler, strlen(handler)) == 0 ? FROM_HANDLER : FROM_REWRITE, out);
+    return route_build(
+        r, url, strncmp(url, handler, strlen(handler)) == 0 ? FROM_HANDLER : FROM_REWRITE, out);
 }

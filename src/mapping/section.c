@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * map_to_storage: what <Proxy> and <ProxyMatch> say about a proxied URL. No directory or file is walked, so <Directory>,
- * <Files> and .htaccess never apply; <Location> is merged by the core afterwards and so overrides <Proxy>.
+ * map_to_storage: what <Proxy> and <ProxyMatch> say about a proxied URL. No directory or file is
+ * walked, so <Directory>, <Files> and .htaccess never apply; <Location> is merged by the core
+ * afterwards and so overrides <Proxy>.
  */
 #include "mapping/mapping_int.h"
 
-#include <apr_fnmatch.h>
 #include <apr_strings.h>
 #include <http_log.h>
 
 APLOG_USE_MODULE(rproxy);
 
-static int section_matches_regex(request_rec *r, const rp_dir_conf_t *section, const char *url)
+/* <ProxyMatch>: 1 when it matches; then its named groups are in the environment as MATCH_NAME. */
+static int section_captures(request_rec *r, const rp_dir_conf_t *section, const char *url)
 {
     ap_regmatch_t pm[AP_MAX_REG_MATCH];
     int i;
@@ -19,30 +20,17 @@ static int section_matches_regex(request_rec *r, const rp_dir_conf_t *section, c
     if (ap_regexec(section->section_regex, url, AP_MAX_REG_MATCH, pm, 0) != 0) {
         return 0;
     }
-    for (i = 0; section->section_refs && i < section->section_refs->nelts && i < AP_MAX_REG_MATCH; i++) {
+    for (i = 0; section->section_refs && i < section->section_refs->nelts && i < AP_MAX_REG_MATCH;
+         i++) {
         const char *name = APR_ARRAY_IDX(section->section_refs, i, const char *);
 
         if (name && pm[i].rm_so >= 0 && pm[i].rm_eo >= pm[i].rm_so) {
             apr_table_setn(r->subprocess_env, name,
-                           apr_pstrmemdup(r->pool, url + pm[i].rm_so, (apr_size_t)(pm[i].rm_eo - pm[i].rm_so)));
+                           apr_pstrmemdup(r->pool, url + pm[i].rm_so,
+                                          (apr_size_t)(pm[i].rm_eo - pm[i].rm_so)));
         }
     }
     return 1;
-}
-
-/* A plain <Proxy> is a literal prefix of the URL, case-sensitive, without any boundary: old configurations count on it. */
-static int section_matches(request_rec *r, const rp_dir_conf_t *section, const char *url)
-{
-    if (section->section_regex) {
-        return section_matches_regex(r, section, url);
-    }
-    if (!section->section_url) {
-        return 0;
-    }
-    if (section->section_wild) {
-        return apr_fnmatch(section->section_url, url, 0) == APR_SUCCESS;
-    }
-    return strncmp(url, section->section_url, strlen(section->section_url)) == 0;
 }
 
 int rp_section_walk(request_rec *r)
@@ -60,7 +48,8 @@ int rp_section_walk(request_rec *r)
         ap_conf_vector_t *conf = APR_ARRAY_IDX(sconf->sections, i, ap_conf_vector_t *);
         const rp_dir_conf_t *section = rp_dir_conf(conf);
 
-        if (section_matches(r, section, url)) {
+        if (section->section_regex ? section_captures(r, section, url)
+                                   : rp_section_matches(section, url)) {
             r->per_dir_config = ap_merge_per_dir_configs(r->pool, r->per_dir_config, conf);
         }
     }

@@ -39,14 +39,16 @@ int rp_authority_find(const char *text, int uds, apr_size_t *start, apr_size_t *
     return 1;
 }
 
-apr_status_t rp_target_join(apr_pool_t *pool, const char *url, const char *rest, const char **out, rp_map_err_e *err)
+apr_status_t rp_target_join(apr_pool_t *pool, const char *url, const char *rest, const char **out,
+                            rp_map_err_e *err)
 {
     apr_size_t a, z;
     const char *between = "";
 
     *err = RP_MAP_OK;
     *out = NULL;
-    if (rp_authority_find(url, rp_text_is_uds(url), &a, &z) && url[z] == '\0' && rest[0] && rest[0] != '/') {
+    if (rp_authority_find(url, rp_text_is_uds(url), &a, &z) && url[z] == '\0' && rest[0]
+        && rest[0] != '/') {
         if (rest[0] != '?' && rest[0] != ';') {
             *err = RP_MAP_NO_SLASH;
             return APR_EINVAL;
@@ -61,11 +63,12 @@ int rp_rule_lacks_slash(const char *path, const char *url)
 {
     apr_size_t a, z, n = strlen(path);
 
-    return n > 0 && path[n - 1] == '/' && rp_authority_find(url, rp_text_is_uds(url), &a, &z) && url[z] == '\0';
+    return n > 0 && path[n - 1] == '/' && rp_authority_find(url, rp_text_is_uds(url), &a, &z)
+           && url[z] == '\0';
 }
 
-apr_status_t rp_target_split(apr_pool_t *pool, const char *text, int allow_uds, rp_url_t *out, const char **path,
-                             rp_url_err_e *err)
+apr_status_t rp_target_split(apr_pool_t *pool, const char *text, int allow_uds, rp_url_t *out,
+                             const char **path, rp_url_err_e *err)
 {
     apr_size_t a = 0, z = 0;
     int uds = allow_uds && rp_text_is_uds(text);

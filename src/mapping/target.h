@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file target.h
- * Destination URLs while they are being made: where the authority ends, joining a rule's target with the rest of the path,
- * taking the finished text apart, and telling whether a client wrote something. Pure: libc and APR only.
+ * Destination URLs while they are being made: where the authority ends, joining a rule's target
+ * with the rest of the path, taking the finished text apart, and telling whether a client wrote
+ * something. Pure: libc and APR only.
  */
 #ifndef RP_MAPPING_TARGET_H
 #define RP_MAPPING_TARGET_H
@@ -14,22 +15,25 @@
 int rp_text_is_uds(const char *text);
 
 /**
- * Where the authority of a URL lies: text[*start .. *end). Without "//" it is empty and lies behind the scheme's colon.
+ * Where the authority of a URL lies: text[*start .. *end). Without "//" it is empty and lies behind
+ * the scheme's colon.
  * @param uds 1: text is `unix:/socket|URL`, look behind the '|'
  * @return 1, or 0 when there is no scheme
  */
 int rp_authority_find(const char *text, int uds, apr_size_t *start, apr_size_t *end);
 
 /**
- * Join the target of a prefix rule with what remained of the path: plain concatenation, no slash is added or taken away
- * (`/foo http://h/bar/` and `/foo/x` make `/bar//x`). Only where the target has no path at all the rest must start with '/';
- * a rest that starts with '?' or ';' (query, path parameters) gets one.
+ * Join the target of a prefix rule with what remained of the path: plain concatenation, no slash is
+ * added or taken away
+ * (`/foo http://h/bar/` and `/foo/x` make `/bar//x`). Only where the target has no path at all the
+ * rest must start with '/'; a rest that starts with '?' or ';' (query, path parameters) gets one.
  * @return APR_SUCCESS; APR_EINVAL with *err RP_MAP_NO_SLASH
  */
-apr_status_t rp_target_join(apr_pool_t *pool, const char *url, const char *rest, const char **out, rp_map_err_e *err)
-    RP_WARN_UNUSED;
+apr_status_t rp_target_join(apr_pool_t *pool, const char *url, const char *rest, const char **out,
+                            rp_map_err_e *err) RP_WARN_UNUSED;
 
-/** 1 when a prefix rule with this path and target can never work for longer paths: `/ http://h`. For startup warnings. */
+/** 1 when a prefix rule with this path and target can never work for longer paths: `/ http://h`.
+ * For startup warnings. */
 int rp_rule_lacks_slash(const char *path, const char *url);
 
 /**
@@ -39,11 +43,12 @@ int rp_rule_lacks_slash(const char *path, const char *url);
  * @param path from the authority's end, with a '/' in front if it had none; "/" when empty
  * @return APR_SUCCESS or the error of rp_url_parse with *err
  */
-apr_status_t rp_target_split(apr_pool_t *pool, const char *text, int allow_uds, rp_url_t *out, const char **path,
-                             rp_url_err_e *err) RP_WARN_UNUSED;
+apr_status_t rp_target_split(apr_pool_t *pool, const char *text, int allow_uds, rp_url_t *out,
+                             const char **path, rp_url_err_e *err) RP_WARN_UNUSED;
 
 /**
- * The path and query of a request target as the client sent it, without scheme and authority of an absolute form.
+ * The path and query of a request target as the client sent it, without scheme and authority of an
+ * absolute form.
  * @return pointer into unparsed, or NULL when it has no path that starts with '/'
  */
 const char *rp_target_raw(const char *unparsed);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ProxyPass and ProxyPassMatch: from the request's path to r->filename = "proxy:URL".
- * First the rule of the merged Locations, then the server's in the order of the file; the first that matches decides.
+ * First the rule of the merged Locations, then the server's in the order of the file; the first
+ * that matches decides.
  */
 #include "mapping/mapping_int.h"
 
@@ -19,15 +20,15 @@ APLOG_USE_MODULE(rproxy);
 /* What a rule said. */
 typedef enum verdict_e {
     NO_MATCH,
-    EXEMPT,     /* "!": the search ends, nobody proxies */
+    EXEMPT, /* "!": the search ends, nobody proxies */
     MAPPED,
-    FAILED      /* status says how */
+    FAILED /* status says how */
 } verdict_e;
 
 typedef struct match_t {
-    const char *found;  /* destination text, not canonical */
-    int raw;            /* path and query as the client sent them */
-    const char *clean;  /* servlet: path without parameters */
+    const char *found; /* destination text, not canonical */
+    int raw;           /* path and query as the client sent them */
+    const char *clean; /* servlet: path without parameters */
     int status;
 } match_t;
 
@@ -44,7 +45,8 @@ rp_mapping_t *rp_mapping_of(request_rec *r)
 
 int rp_mapping_is_proxied(const request_rec *r)
 {
-    return r->proxyreq && r->filename && strncmp(r->filename, RP_PROXY_PREFIX, RP_PROXY_PREFIX_LEN) == 0;
+    return r->proxyreq && r->filename
+           && strncmp(r->filename, RP_PROXY_PREFIX, RP_PROXY_PREFIX_LEN) == 0;
 }
 
 static const char *env_lookup(void *baton, const char *name)
@@ -62,9 +64,11 @@ static verdict_e rule_failed(request_rec *r, const rp_rule_t *rule, rp_map_err_e
     else if (err == RP_MAP_CLIENT_HOST) {
         remedy = "; let the reference begin with '/' or write a '/' in front of it";
     }
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "RP0100: %s \"%s\" \"%s\" at %s: for the path \"%s\" the target %s%s",
-                  rule->regex ? "ProxyPassMatch" : "ProxyPass", rule->path ? rule->path : "", rule->url,
-                  rule->defined_at ? rule->defined_at : "?", r->uri, rp_map_err_str(err), remedy);
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                  "RP0100: %s \"%s\" \"%s\" at %s: for the path \"%s\" the target %s%s",
+                  rule->regex ? "ProxyPassMatch" : "ProxyPass", rule->path ? rule->path : "",
+                  rule->url, rule->defined_at ? rule->defined_at : "?", r->uri, rp_map_err_str(err),
+                  remedy);
     m->status = HTTP_INTERNAL_SERVER_ERROR;
     return FAILED;
 }
@@ -79,15 +83,19 @@ static void captures_take(rp_capture_t *to, const ap_regmatch_t *from)
     }
 }
 
-/* nocanon: the raw text is used when the rule matches it in the same way; otherwise decoding changed what the rule saw. */
+/* nocanon: the raw text is used when the rule matches it in the same way; otherwise decoding
+ * changed what the rule saw. */
 static void raw_refused(request_rec *r, const rp_rule_t *rule)
 {
-    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, "RP0101: nocanon of the rule \"%s\" at %s is ignored for \"%s\": the part "
-                  "that the rule matches is percent-encoded there", rule->path ? rule->path : "",
-                  rule->defined_at ? rule->defined_at : "?", r->unparsed_uri);
+    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                  "RP0101: nocanon of the rule \"%s\" at %s is ignored for \"%s\": the part "
+                  "that the rule matches is percent-encoded there",
+                  rule->path ? rule->path : "", rule->defined_at ? rule->defined_at : "?",
+                  r->unparsed_uri);
 }
 
-static verdict_e match_regex(request_rec *r, const rp_rule_t *rule, rp_lookup_fn *lookup, match_t *m)
+static verdict_e match_regex(request_rec *r, const rp_rule_t *rule, rp_lookup_fn *lookup,
+                             match_t *m)
 {
     ap_regmatch_t pm[AP_MAX_REG_MATCH], raw_pm[AP_MAX_REG_MATCH];
     rp_capture_t captures[RP_CAPTURES];
@@ -122,14 +130,16 @@ static verdict_e match_regex(request_rec *r, const rp_rule_t *rule, rp_lookup_fn
         return rule_failed(r, rule, err, m);
     }
     m->found = ex.text;
-    if (ex.refs == 0 && rp_target_join(r->pool, ex.text, in.subject, &m->found, &err) != APR_SUCCESS) {
+    if (ex.refs == 0
+        && rp_target_join(r->pool, ex.text, in.subject, &m->found, &err) != APR_SUCCESS) {
         return rule_failed(r, rule, err, m);
     }
     return MAPPED;
 }
 
 /* Text of a prefix rule with its ${VAR} filled in. */
-static const char *filled_in(request_rec *r, const char *text, rp_lookup_fn *lookup, rp_map_err_e *err)
+static const char *filled_in(request_rec *r, const char *text, rp_lookup_fn *lookup,
+                             rp_map_err_e *err)
 {
     rp_expand_t in = { NULL, NULL, lookup, r };
     rp_expansion_t ex;
@@ -141,7 +151,8 @@ static const char *filled_in(request_rec *r, const char *text, rp_lookup_fn *loo
     return rp_expand(r->pool, text, &in, &ex, err) == APR_SUCCESS ? ex.text : NULL;
 }
 
-static const char *rest_of_path(request_rec *r, const rp_rule_t *rule, const char *path, apr_size_t len, match_t *m)
+static const char *rest_of_path(request_rec *r, const rp_rule_t *rule, const char *path,
+                                apr_size_t len, match_t *m)
 {
     const char *raw, *query;
 
@@ -151,7 +162,9 @@ static const char *rest_of_path(request_rec *r, const rp_rule_t *rule, const cha
     raw = rp_target_raw(r->unparsed_uri);
     if (raw) {
         query = ap_strchr_c(raw, '?');
-        if (rp_prefix_match(query ? apr_pstrmemdup(r->pool, raw, (apr_size_t)(query - raw)) : raw, path) == len) {
+        if (rp_prefix_match(query ? apr_pstrmemdup(r->pool, raw, (apr_size_t)(query - raw)) : raw,
+                            path)
+            == len) {
             m->raw = 1;
             return raw + len;
         }
@@ -160,7 +173,8 @@ static const char *rest_of_path(request_rec *r, const rp_rule_t *rule, const cha
     return r->uri + len;
 }
 
-static verdict_e match_prefix(request_rec *r, const rp_rule_t *rule, rp_lookup_fn *lookup, match_t *m)
+static verdict_e match_prefix(request_rec *r, const rp_rule_t *rule, rp_lookup_fn *lookup,
+                              match_t *m)
 {
     rp_map_err_e err = RP_MAP_OK;
     const char *path = filled_in(r, rule->path, lookup, &err);
@@ -194,7 +208,8 @@ static verdict_e match_prefix(request_rec *r, const rp_rule_t *rule, rp_lookup_f
     return MAPPED;
 }
 
-/* ws:// with ProxyWebsocketFallbackToProxyHttp Off answers only requests that ask for an upgrade. */
+/* ws:// with ProxyWebsocketFallbackToProxyHttp Off answers only requests that ask for an upgrade.
+ */
 static int rule_declines_plain(request_rec *r, const rp_rule_t *rule, const rp_dir_conf_t *dconf)
 {
     return !rp_switch(dconf->ws_fallback, 1)
@@ -202,9 +217,11 @@ static int rule_declines_plain(request_rec *r, const rp_rule_t *rule, const rp_d
            && !apr_table_get(r->headers_in, "Upgrade");
 }
 
-static verdict_e rule_try(request_rec *r, const rp_rule_t *rule, const rp_dir_conf_t *dconf, int encoded, match_t *m)
+static verdict_e rule_try(request_rec *r, const rp_rule_t *rule, const rp_dir_conf_t *dconf,
+                          int encoded, match_t *m)
 {
-    rp_lookup_fn *lookup = rule->interpolate && rp_switch(dconf->interpolate_env, 0) ? env_lookup : NULL;
+    rp_lookup_fn *lookup = rule->interpolate && rp_switch(dconf->interpolate_env, 0) ? env_lookup
+                                                                                     : NULL;
     verdict_e verdict;
 
     if ((rule->mapping != RP_MAP_DECODED) != encoded) {
@@ -265,14 +282,10 @@ static int translate(request_rec *r, int encoded)
         verdict = rule_try(r, rule, dconf, encoded, &m);
     }
     switch (verdict) {
-    case MAPPED:
-        rule_apply(r, rule, encoded, &m);
-        return encoded ? DONE : OK;
-    case FAILED:
-        return m.status;
+    case MAPPED: rule_apply(r, rule, encoded, &m); return encoded ? DONE : OK;
+    case FAILED: return m.status;
     case EXEMPT:
-    case NO_MATCH:
-        break;
+    case NO_MATCH: break;
     }
     return DECLINED;
 }
@@ -284,7 +297,8 @@ int rp_translate_encoded(request_rec *r)
 
 int rp_translate_decoded(request_rec *r)
 {
-    /* Somebody mapped it already (mod_rewrite, or a rule on the encoded path); without an OK the core would refuse. */
+    /* Somebody mapped it already (mod_rewrite, or a rule on the encoded path); without an OK the
+     * core would refuse. */
     return r->proxyreq ? OK : translate(r, 0);
 }
 
