@@ -12,13 +12,12 @@ const char *rp_map_err_str(rp_map_err_e err)
     switch (err) {
     case RP_MAP_OK: return "is fine";
     case RP_MAP_TOO_LONG: return "is longer than 65536 bytes when filled in";
-    case RP_MAP_TOO_MANY_REFS: return "has more than 32 references";
+    case RP_MAP_TOO_MANY_REFS: return "has more than 32 references and variables";
     case RP_MAP_NO_SLASH:
         return "has no path, so the rest of the request's path would become part of host or port";
     case RP_MAP_CLIENT_HOST:
         return "would get its host or port changed by text from the request's path";
-    case RP_MAP_CLIENT_SOCKET:
-        return "would get its unix socket chosen by text from the request's path";
+    case RP_MAP_CLIENT_SOCKET: return "would get its unix socket chosen by what is filled in";
     case RP_MAP_CLIENT_SCHEME: return "would get its scheme from the request's path";
     }
     return "is in an unknown state";
@@ -42,22 +41,33 @@ static int sink_add(sink_t *s, const char *text, apr_size_t n)
     return 1;
 }
 
+/* Add filled in text and remember where it is. */
+static rp_map_err_e add_span(sink_t *s, const char *text, apr_size_t n, int captured,
+                             rp_expansion_t *ex)
+{
+    rp_span_t *span = &ex->spans[ex->nspans];
+
+    if (ex->nspans == RP_EXPAND_SPANS_MAX) {
+        return RP_MAP_TOO_MANY_REFS;
+    }
+    span->start = s->len;
+    if (!sink_add(s, text, n)) {
+        return RP_MAP_TOO_LONG;
+    }
+    span->end = s->len;
+    span->captured = captured;
+    ex->nspans++;
+    ex->refs += captured;
+    return RP_MAP_OK;
+}
+
 static rp_map_err_e add_capture(sink_t *s, const rp_expand_t *in, int no, rp_expansion_t *ex)
 {
     const rp_capture_t *c = &in->captures[no];
-    apr_size_t start = s->len;
+    int some = c->start >= 0 && c->end > c->start;
 
-    if (ex->refs == RP_EXPAND_SPANS_MAX) {
-        return RP_MAP_TOO_MANY_REFS;
-    }
-    if (c->start >= 0 && c->end > c->start
-        && !sink_add(s, in->subject + c->start, (apr_size_t)(c->end - c->start))) {
-        return RP_MAP_TOO_LONG;
-    }
-    ex->spans[ex->refs].start = start;
-    ex->spans[ex->refs].end = s->len;
-    ex->refs++;
-    return RP_MAP_OK;
+    return add_span(s, some ? in->subject + c->start : "",
+                    some ? (apr_size_t)(c->end - c->start) : 0, 1, ex);
 }
 
 /* One pass over the template; run twice, first to count. */
@@ -65,26 +75,21 @@ static rp_map_err_e run(apr_pool_t *pool, const char *tmpl, const rp_expand_t *i
                         rp_expansion_t *ex)
 {
     const char *p = tmpl;
+    rp_map_err_e err = RP_MAP_OK;
 
-    ex->refs = 0;
-    while (*p) {
+    ex->refs = ex->nspans = 0;
+    while (*p && err == RP_MAP_OK) {
         const char *close = NULL;
 
         if (in->captures && p[0] == '$' && apr_isdigit(p[1])) {
-            rp_map_err_e err = add_capture(s, in, p[1] - '0', ex);
-
-            if (err != RP_MAP_OK) {
-                return err;
-            }
+            err = add_capture(s, in, p[1] - '0', ex);
             p += 2;
         }
         else if (in->lookup && p[0] == '$' && p[1] == '{' && (close = strchr(p + 2, '}')) != NULL) {
-            const char *v = in->lookup(in->baton,
-                                       apr_pstrmemdup(pool, p + 2, (apr_size_t)(close - p - 2)));
+            const char *name = apr_pstrmemdup(pool, p + 2, (apr_size_t)(close - p - 2));
+            const char *v = in->lookup(in->baton, name);
 
-            if (v && !sink_add(s, v, strlen(v))) {
-                return RP_MAP_TOO_LONG;
-            }
+            err = add_span(s, v ? v : "", v ? strlen(v) : 0, 0, ex);
             p = close + 1;
         }
         else {
@@ -92,12 +97,12 @@ static rp_map_err_e run(apr_pool_t *pool, const char *tmpl, const rp_expand_t *i
                 p++;
             }
             if (!sink_add(s, p, 1)) {
-                return RP_MAP_TOO_LONG;
+                err = RP_MAP_TOO_LONG;
             }
             p++;
         }
     }
-    return RP_MAP_OK;
+    return err;
 }
 
 apr_status_t rp_expand(apr_pool_t *pool, const char *tmpl, const rp_expand_t *in,
@@ -189,7 +194,7 @@ static int socket_spans_ok(const rp_expansion_t *ex, apr_size_t bar)
     int i;
     apr_size_t k;
 
-    for (i = 0; i < ex->refs; i++) {
+    for (i = 0; i < ex->nspans; i++) {
         const rp_span_t *span = &ex->spans[i];
 
         for (k = span->start; k < span->end && k <= bar; k++) {
@@ -228,9 +233,12 @@ rp_map_err_e rp_expansion_check(const char *tmpl, const rp_expansion_t *ex)
         return RP_MAP_OK; /* no URL at all: refused where it is parsed */
     }
     n = strcspn(ex->text + scheme, ":");
-    for (i = 0; i < ex->refs; i++) {
+    for (i = 0; i < ex->nspans; i++) {
         const rp_span_t *span = &ex->spans[i];
 
+        if (!span->captured) {
+            continue;
+        }
         if (span->end > span->start && span->start <= scheme + n && span->end > scheme
             && !scheme_ok(ex->text + scheme, n)) {
             return RP_MAP_CLIENT_SCHEME;

@@ -16,7 +16,7 @@
 
 #define RP_CAPTURES         10    /**< $0..$9 */
 #define RP_EXPAND_MAX       65536 /**< longest expanded text, bytes */
-#define RP_EXPAND_SPANS_MAX 32    /**< most references in one target */
+#define RP_EXPAND_SPANS_MAX 32    /**< most references and variables in one target */
 
 /** Why a rule could not be applied. */
 typedef enum rp_map_err_e {
@@ -25,7 +25,7 @@ typedef enum rp_map_err_e {
     RP_MAP_TOO_MANY_REFS, /**< more than RP_EXPAND_SPANS_MAX references */
     RP_MAP_NO_SLASH,      /**< the rest of the path would run into host or port */
     RP_MAP_CLIENT_HOST, /**< captured text prolongs the configured host, or has '@' and the like */
-    RP_MAP_CLIENT_SOCKET, /**< captured text leaves its place in a unix socket's path */
+    RP_MAP_CLIENT_SOCKET, /**< filled in text leaves its place in a unix socket's path */
     RP_MAP_CLIENT_SCHEME  /**< captured text makes up a scheme other than http, https, ws, wss */
 } rp_map_err_e;
 
@@ -48,15 +48,17 @@ typedef struct rp_expand_t {
     void *baton;
 } rp_expand_t;
 
-/** Bytes [start, end) of the expanded text that were captured from the client's URL. */
+/** Bytes [start, end) of the expanded text that were filled in. */
 typedef struct rp_span_t {
     apr_size_t start, end;
+    int captured; /**< 1: from the client's URL; 0: from a variable */
 } rp_span_t;
 
 typedef struct rp_expansion_t {
     const char *text; /**< NUL-terminated, from the pool */
     apr_size_t len;
     int refs; /**< how many "$n" the template has, empty ones too */
+    int nspans;
     rp_span_t spans[RP_EXPAND_SPANS_MAX];
 } rp_expansion_t;
 
@@ -74,7 +76,8 @@ apr_status_t rp_expand(apr_pool_t *pool, const char *tmpl, const rp_expand_t *in
  * a whole port (`http://$1/`, `http://www.$1.example/`, `http://h:$1/`), but it must not carry '@'
  * or other bytes no host has, must not prolong a configured host or port (`http://h$1`,
  * `http://h:81$1`: there it is empty or starts with '/'), must not end a socket's path nor climb in
- * it, and must not make up a scheme beyond plain HTTP.
+ * it, and must not make up a scheme beyond plain HTTP. A variable's value is the administrator's
+ * but for the socket: there it is checked in the same way.
  * @param tmpl the template that gave ex
  * @return RP_MAP_OK or what is wrong
  */

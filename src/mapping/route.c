@@ -237,20 +237,6 @@ static int target_build(request_rec *r, const char *path, form_e form, const cha
     return OK;
 }
 
-/* A relative socket path may be in the configured worker either as written or made absolute. */
-static rp_worker_t *worker_choose(request_rec *r, const rp_rule_t *rule, const rp_url_t *url,
-                                  const char *uds_written)
-{
-    const rp_server_conf_t *sconf = rp_server_conf(r->server);
-    const char *text = rp_url_str(r->pool, url);
-    rp_worker_t *w = rp_rule_worker(sconf, rule, text, url->uds);
-
-    if (!w && url->uds && strcmp(url->uds, uds_written) != 0) {
-        w = rp_rule_worker(sconf, rule, text, uds_written);
-    }
-    return w;
-}
-
 static int scheme_spoken(const char *scheme)
 {
     static const char *const spoken[] = { "http", "https", "ws", "wss", "balancer", NULL };
@@ -272,11 +258,12 @@ static int url_refused(request_rec *r, const char *text, rp_url_err_e err)
 }
 
 /* Socket path: relative to DefaultRuntimeDir. A canonical URL has it in a note. */
-static int socket_place(request_rec *r, rp_url_t *url, origin_e origin, const char **written)
+static int socket_place(request_rec *r, rp_url_t *url, origin_e origin)
 {
-    *written = url->uds;
+    const char *written = url->uds;
+
     if (origin == FROM_CANONICAL) {
-        *written = url->uds = apr_table_get(r->notes, NOTE_SOCKET);
+        url->uds = apr_table_get(r->notes, NOTE_SOCKET);
         return OK;
     }
     if (!url->uds) {
@@ -287,7 +274,7 @@ static int socket_place(request_rec *r, rp_url_t *url, origin_e origin, const ch
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                       "RP0107: the unix socket \"%s\" is not a path of at most %d bytes "
                       "(a relative one begins at DefaultRuntimeDir)",
-                      *written, RP_URL_UDS_MAX);
+                      written, RP_URL_UDS_MAX);
         return HTTP_BAD_REQUEST;
     }
     apr_table_setn(r->notes, NOTE_SOCKET, url->uds);
@@ -317,6 +304,7 @@ static void route_publish(request_rec *r, rp_route_t *route, origin_e origin)
     }
     m->filename = r->filename;
     m->route = route;
+    balancer_name(r, route);
 }
 
 static int route_build(request_rec *r, const char *text, origin_e origin, rp_route_t **out)
@@ -324,7 +312,7 @@ static int route_build(request_rec *r, const char *text, origin_e origin, rp_rou
     const rp_mapping_t *m = rp_mapping_of(r);
     rp_route_t *route = apr_pcalloc(r->pool, sizeof(*route));
     rp_url_err_e err = RP_URL_OK;
-    const char *path = NULL, *written = NULL;
+    const char *path = NULL;
     int allow_uds = 0;
     int status = origin_trust(r, text, origin, &allow_uds);
 
@@ -341,7 +329,7 @@ static int route_build(request_rec *r, const char *text, origin_e origin, rp_rou
                       text, route->url.scheme);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    status = socket_place(r, &route->url, origin, &written);
+    status = socket_place(r, &route->url, origin);
     if (status == OK) {
         status = target_build(r, path, form_of(r, origin), &route->target);
     }
@@ -350,11 +338,11 @@ static int route_build(request_rec *r, const char *text, origin_e origin, rp_rou
     }
     route->url.path = route->target;
     route->rule = origin == FROM_RULE ? m->rule : NULL;
-    balancer_name(r, route);
-    if (!route->balancer) {
-        route->worker = worker_choose(r, route->rule, &route->url, written);
-    }
     route_publish(r, route, origin);
+    if (!route->balancer) {
+        route->worker = rp_rule_worker(rp_server_conf(r->server), route->rule,
+                                       r->filename + RP_PROXY_PREFIX_LEN, route->url.uds);
+    }
     *out = route;
     return OK;
 }

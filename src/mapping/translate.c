@@ -148,7 +148,10 @@ static const char *filled_in(request_rec *r, const char *text, rp_lookup_fn *loo
     if (!lookup || !strstr(text, "${")) {
         return text;
     }
-    return rp_expand(r->pool, text, &in, &ex, err) == APR_SUCCESS ? ex.text : NULL;
+    if (rp_expand(r->pool, text, &in, &ex, err) == APR_SUCCESS) {
+        *err = rp_expansion_check(text, &ex);
+    }
+    return *err == RP_MAP_OK ? ex.text : NULL;
 }
 
 static const char *rest_of_path(request_rec *r, const rp_rule_t *rule, const char *path,

@@ -123,8 +123,11 @@ START_TEST(expand_value_of_variable_is_not_a_reference)
     ck_assert_int_eq(rp_expand(pool, "http://h/${REF}/$1", &in, &ex, &err), APR_SUCCESS);
     ck_assert_str_eq(ex.text, "http://h/$1 ${V}/x");
     ck_assert_int_eq(ex.refs, 1);
-    ck_assert_uint_eq(ex.spans[0].start, ex.len - 1);
-    ck_assert_uint_eq(ex.spans[0].end, ex.len);
+    ck_assert_int_eq(ex.nspans, 2);
+    ck_assert_int_eq(ex.spans[0].captured, 0);
+    ck_assert_int_eq(ex.spans[1].captured, 1);
+    ck_assert_uint_eq(ex.spans[1].start, ex.len - 1);
+    ck_assert_uint_eq(ex.spans[1].end, ex.len);
 }
 END_TEST
 
@@ -245,6 +248,43 @@ START_TEST(expansion_check_keeps_client_text_in_its_place)
 }
 END_TEST
 
+/* A variable may bring a whole URL, but not leave its place in a socket's path. */
+static const char *value_of_v;
+
+static const char *lookup_v(void *baton, const char *name)
+{
+    (void)baton;
+    return strcmp(name, "V") == 0 ? value_of_v : NULL;
+}
+
+static const check_row_t variable_rows[] = {
+    { "${V}/x", "http://h:81", RP_MAP_OK },
+    { "${V}/x", "fcgi://h", RP_MAP_OK },
+    { "http://h${V}/x", "x", RP_MAP_OK },
+    { "unix:/run/${V}.sock|http://h/", "app", RP_MAP_OK },
+    { "unix:/run/${NONE}|http://h/", "", RP_MAP_OK },
+    { "unix:/run/s|http://h/${V}", "a|../b c", RP_MAP_OK },
+    { "unix:/run/${V}.sock|http://h/", "a|http://evil/", RP_MAP_CLIENT_SOCKET },
+    { "unix:/run/${V}.sock|http://h/", "../x", RP_MAP_CLIENT_SOCKET },
+    { "unix:/run/${V}", "s|http://h/", RP_MAP_CLIENT_SOCKET },
+};
+
+START_TEST(expansion_check_of_variables)
+{
+    const check_row_t *row = &variable_rows[_i];
+    rp_expand_t in = { NULL, NULL, lookup_v, NULL };
+    rp_expansion_t ex;
+    rp_map_err_e err;
+
+    value_of_v = row->subject;
+    ck_assert_int_eq(rp_expand(pool, row->tmpl, &in, &ex, &err), APR_SUCCESS);
+    ck_assert_int_eq(ex.nspans, 1);
+    ck_assert_int_eq(ex.refs, 0);
+    ck_assert_msg(rp_expansion_check(row->tmpl, &ex) == row->err, "\"%s\" gives \"%s\"", row->tmpl,
+                  ex.text);
+}
+END_TEST
+
 START_TEST(map_err_str_has_a_text_for_each)
 {
     int i;
@@ -271,6 +311,7 @@ int main(void)
     tcase_add_test(tc, expand_value_of_variable_is_not_a_reference);
     tcase_add_test(tc, expand_limits);
     tcase_add_loop_test(tc, expansion_check_keeps_client_text_in_its_place, 0, ROWS(check_rows));
+    tcase_add_loop_test(tc, expansion_check_of_variables, 0, ROWS(variable_rows));
     tcase_add_test(tc, map_err_str_has_a_text_for_each);
     suite_add_tcase(s, tc);
     sr = srunner_create(s);
