@@ -11,15 +11,9 @@
 #include <http_config.h>
 #include <apr_tables.h>
 
+#include "config/passline.h"
 #include "upstream/endpoint.h"
 #include "upstream/worker.h"
-
-/** Where a rule looks at the path. */
-typedef enum rp_mapping_e {
-    RP_MAP_DECODED = 0, /**< translate_name, on the decoded path */
-    RP_MAP_ENCODED,     /**< pre_translate_name, on the still encoded path */
-    RP_MAP_SERVLET      /**< the same, path parameters ignored */
-} rp_mapping_e;
 
 /** One ProxyPass or ProxyPassMatch line. */
 typedef struct rp_rule_t {
@@ -32,6 +26,8 @@ typedef struct rp_rule_t {
     rp_worker_t *worker;     /**< direct worker, or NULL (balancer, exemption, "$n" in the authority) */
     const char *balancer;    /**< "balancer://name", lower case, or NULL */
     const char *defined_at;  /**< "file:line" */
+    int worker_own;          /**< the line has parameters: always this worker; see rp_rule_worker */
+    const rp_worker_params_t *params; /**< parameters of a line without a fixed worker, or NULL */
 } rp_rule_t;
 
 /** A balancer as configured; the balancer module reads it. Here it is parsed, validated and kept. */
@@ -46,14 +42,15 @@ typedef struct rp_balancer_conf_t {
 
 typedef enum rp_via_e { RP_VIA_UNSET = -1, RP_VIA_OFF = 0, RP_VIA_ON, RP_VIA_FULL, RP_VIA_BLOCK } rp_via_e;
 
-typedef struct rp_remote_t rp_remote_t; /**< ProxyRemote line (accepted; see directives.c) */
+typedef struct rp_remote_t rp_remote_t; /**< ProxyRemote line; see forward.c */
 
 /** Per server (main or virtual host). Unwritten numbers hold -1, switches RP_UNSET. */
 typedef struct rp_server_conf_t {
     server_rec *server;
     apr_array_header_t *rules;       /**< of rp_rule_t *: main server's first, then the vhost's, in order of the file */
     apr_array_header_t *sections;    /**< of ap_conf_vector_t *: <Proxy>, <ProxyMatch>, in order */
-    apr_array_header_t *workers;     /**< of rp_worker_t *: configured direct workers and members */
+    apr_array_header_t *workers;     /**< of rp_worker_t *: the configured direct workers, for look-ups; the vhost's before
+                                          those it inherits. Members are in balancers; rp_config_workers has all of them. */
     apr_array_header_t *balancers;   /**< of rp_balancer_conf_t * */
     apr_interval_time_t timeout_us;  /**< ProxyTimeout, or -1 */
     rp_via_e via;
@@ -70,7 +67,22 @@ typedef struct rp_server_conf_t {
     rp_switch_e balancer_persist;
     apr_array_header_t *remotes;     /**< ProxyRemote, of rp_remote_t * */
     apr_array_header_t *noproxies;   /**< NoProxy, of const char * */
+    apr_array_header_t *ssl_sections; /**< of ap_conf_vector_t *: the sections with SSLProxy* in them, in order */
+    apr_array_header_t *own_sections; /**< sections written in this very server: not inherited ones */
+    apr_array_header_t *hc_templates; /**< ProxyHCTemplate, of rp_hc_name_t; of this very server only */
+    apr_array_header_t *hc_exprs;     /**< ProxyHCExpr, of rp_hc_name_t; of this very server only */
+    int hc_threads;                   /**< ProxyHCTPsize, or -1 */
+    rp_switch_e express;              /**< ProxyExpressEnable */
+    const char *express_file, *express_type; /**< ProxyExpressDBMFile, ProxyExpressDBMType, or NULL */
+    const char *heartbeat_storage;    /**< HeartbeatStorage, or NULL */
 } rp_server_conf_t;
+
+/** A name that ProxyHCTemplate or ProxyHCExpr gave, and what it stands for, as written. */
+typedef struct rp_hc_name_t {
+    const char *name;
+    const char *text;
+    const char *defined_at; /**< "file:line" */
+} rp_hc_name_t;
 
 /** Per directory (server, <Location>, <Proxy> sections). */
 typedef struct rp_dir_conf_t {
@@ -81,6 +93,7 @@ typedef struct rp_dir_conf_t {
     int forwarded_proto;             /**< RProxyForwardedProto: 0 off, 1 ifabsent, 2 set; -1 unset */
     const char *section_url;         /**< <Proxy url> as written, or NULL */
     int section_wild;                /**< section_url has wildcards */
+    const char *section_pattern;     /**< section_wild: for apr_fnmatch, brackets of an IPv6 address escaped */
     ap_regex_t *section_regex;       /**< <ProxyMatch> */
     apr_array_header_t *section_refs;/**< names of the regex's groups (MATCH_*) */
 } rp_dir_conf_t;
@@ -90,6 +103,35 @@ rp_dir_conf_t *rp_dir_conf(const ap_conf_vector_t *per_dir);
 
 /** A switch with its default. */
 static inline int rp_switch(rp_switch_e value, int dflt) { return value == RP_UNSET ? dflt : value == RP_ON; }
+
+/**
+ * The configuration that SSLProxy* settings for a request come from: the last `<Proxy>` or `<ProxyMatch>` section that
+ * matches url and has SSLProxy* directives in it, else the server's own. It is the identity to hand to the endpoint and the
+ * vector to bind with, so that two virtual hosts with different settings never share a connection, also when one inherits
+ * the other's rule.
+ * @param url the proxied URL without "proxy:"; for balancers "balancer://name/...", not the member's
+ * @return const after the configuration was checked, lives as long as the configuration; any thread
+ */
+ap_conf_vector_t *rp_ssl_conf_find(const server_rec *s, const char *url);
+
+/** 1 when a section (its rp_dir_conf_t) matches a proxied URL: literal prefix, shell wildcards, or regular expression. */
+int rp_section_matches(const rp_dir_conf_t *section, const char *url);
+
+/**
+ * 1 when a ProxyRemote line, not exempted by NoProxy, asks that url be reached through another proxy. Configured
+ * workers never do (that is refused at startup); a destination from elsewhere that does must not be contacted directly.
+ */
+int rp_remote_applies(const rp_server_conf_t *conf, const char *url, const char *host);
+
+/**
+ * The worker of a request that a rule sent to url: the rule's own when its line has parameters, else the configured worker
+ * whose URL is the longest prefix of url (which may be a longer one, of a `<Proxy>` section), else the rule's.
+ * @param rule may be NULL ([P], SetHandler). @param url normal form, without the socket path uds. @return or NULL
+ */
+rp_worker_t *rp_rule_worker(const rp_server_conf_t *conf, const rp_rule_t *rule, const char *url, const char *uds);
+
+/** Every configured worker of every server once, direct ones and members, for per-child initialisation; from pool. */
+apr_array_header_t *rp_config_workers(apr_pool_t *pool, server_rec *main_server);
 
 /* For the module record. */
 void *rp_server_conf_create(apr_pool_t *p, server_rec *s);

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The configuration as a whole. check_config runs for `httpd -t` as well, post_config does not:
+ * everything that can be wrong is judged here. What is only worth a log line is logged once, when
+ * the log is open (or at once by `httpd -t`).
+ */
+#include "config/check.h"
+
+#include <http_core.h>
+#include <http_log.h>
+#include <apr_strings.h>
+
+#include "config/names.h"
+#include "rproxy.h"
+
+APLOG_USE_MODULE(rproxy);
+
+#define REFUSE(tag_and_format, ...)                                                                \
+    ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, NULL, tag_and_format, __VA_ARGS__)
+
+rp_worker_t *rp_rule_worker(const rp_server_conf_t *conf, const rp_rule_t *rule, const char *url,
+                            const char *uds)
+{
+    rp_worker_t *found;
+
+    if (rule && rule->worker && rule->worker_own) {
+        return rule->worker;
+    }
+    found = rp_worker_find(conf->workers, url, uds);
+    return found ? found : (rule ? rule->worker : NULL);
+}
+
+apr_array_header_t *rp_config_workers(apr_pool_t *pool, server_rec *main_server)
+{
+    return apr_array_copy(pool, rp_reading(main_server->process->pconf)->workers);
+}
+
+/* balancer:// without the module that balances. */
+static int check_balancer_module(const rp_reading_t *reading, const rp_server_conf_t *conf)
+{
+    const char *what = NULL;
+    const char *where = NULL;
+
+    if (ap_find_linked_module("mod_rproxy_balancer.c")) {
+        return 0;
+    }
+    if (reading->balancer_needs->nelts > 0) {
+        const rp_need_t *need = &APR_ARRAY_IDX(reading->balancer_needs, 0, rp_need_t);
+
+        what = need->what;
+        where = need->defined_at;
+    }
+    else if (conf->balancers->nelts > 0) {
+        const rp_balancer_conf_t *bal = APR_ARRAY_IDX(conf->balancers, 0, rp_balancer_conf_t *);
+
+        what = bal->name;
+        where = bal->defined_at;
+    }
+    if (what == NULL) {
+        return 0;
+    }
+    REFUSE("RP0006: %s: %s needs mod_rproxy_balancer, which is not loaded: add the line "
+           "\"LoadModule rproxy_balancer_module modules/mod_rproxy_balancer.so\"",
+           where, what);
+    return 1;
+}
+
+/* Methods that the balancer comes with; others are provided by modules of their own. */
+static int lbmethod_known(const char *name)
+{
+    static const char *const own[] = {"byrequests", "bytraffic", "bybusyness", NULL};
+
+    for (int i = 0; own[i]; i++) {
+        if (strcmp(own[i], name) == 0) {
+            return 1;
+        }
+    }
+    return rp_lbmethod_provided(name);
+}
+
+static int check_lbmethods(const rp_server_conf_t *conf)
+{
+    int refused = 0;
+
+    for (int i = 0; i < conf->balancers->nelts; i++) {
+        const rp_balancer_conf_t *bal = APR_ARRAY_IDX(conf->balancers, i, rp_balancer_conf_t *);
+
+        if (bal->params.lbmethod && !lbmethod_known(bal->params.lbmethod)) {
+            REFUSE("RP0007: %s: %s: unknown lbmethod \"%s\": write byrequests, bytraffic or "
+                   "bybusyness, or load the module that provides it",
+                   bal->defined_at, bal->name, bal->params.lbmethod);
+            refused++;
+        }
+    }
+    return refused;
+}
+
+static int name_known(const apr_array_header_t *names, const char *name)
+{
+    for (int i = 0; i < names->nelts; i++) {
+        if (ap_cstr_casecmp(APR_ARRAY_IDX(names, i, rp_hc_name_t).name, name) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* hctemplate and hcexpr name what the same server defines. */
+static int check_health_names(const rp_server_conf_t *conf, const rp_worker_t *worker)
+{
+    const char *template = worker->params.hctemplate;
+    const char *expr = worker->params.hcexpr;
+    int refused = 0;
+
+    if (template && !name_known(conf->hc_templates, template)) {
+        REFUSE("RP0008: %s: %s: hctemplate=%s: this server has no ProxyHCTemplate of that name",
+               worker->defined_at, worker->name, template);
+        refused++;
+    }
+    if (expr && !name_known(conf->hc_exprs, expr)) {
+        REFUSE("RP0008: %s: %s: hcexpr=%s: this server has no ProxyHCExpr of that name",
+               worker->defined_at, worker->name, expr);
+        refused++;
+    }
+    return refused;
+}
+
+/*
+ * A backend that ProxyRemote says must be reached through another proxy must not be reached
+ * directly.
+ */
+static int check_remote(apr_pool_t *p, const rp_server_conf_t *conf, const rp_worker_t *worker)
+{
+    const rp_remote_t *remote;
+
+    if (worker->url.uds) {
+        return 0;
+    }
+    remote = rp_remote_of(conf, rp_url_str(p, &worker->url), worker->url.host);
+    if (remote == NULL) {
+        return 0;
+    }
+    REFUSE("RP0009: %s: %s is to be reached through another proxy according to %s, which is not "
+           "supported: remove that line, or exempt the backend by \"NoProxy %s\"",
+           worker->defined_at, worker->name, rp_remote_str(p, remote), worker->url.host);
+    return 1;
+}
+
+/* What a worker did not say and its server or protocol does. */
+static void complete_worker(const rp_server_conf_t *conf, rp_worker_t *worker)
+{
+    if (worker->params.receivebuffersize < 0 && conf->receive_buffer_size >= 0) {
+        worker->params.receivebuffersize = conf->receive_buffer_size;
+    }
+    if (worker->params.upgrade == NULL
+        && (strcmp(worker->url.scheme, "ws") == 0 || strcmp(worker->url.scheme, "wss") == 0)) {
+        worker->params.upgrade = "WebSocket";
+    }
+}
+
+static void notice_params(apr_pool_t *pconf, const rp_param_row_t *rows, int n, apr_uint64_t written)
+{
+    for (int i = 0; i < n && i < 64; i++) {
+        if (rows[i].later && (written & (APR_UINT64_C(1) << i))) {
+            rp_notice_name(pconf, RP_NOTICE_LATER, rows[i].key);
+        }
+    }
+}
+
+static int check_workers(rp_reading_t *reading, apr_pool_t *ptemp, const rp_server_conf_t *own,
+                         const apr_array_header_t *workers)
+{
+    const rp_server_conf_t *merged = rp_server_conf(own->server);
+    int n;
+    const rp_param_row_t *rows = rp_worker_param_rows(&n);
+    int refused = 0;
+
+    for (int i = 0; i < workers->nelts; i++) {
+        rp_worker_t *worker = APR_ARRAY_IDX(workers, i, rp_worker_t *);
+
+        complete_worker(merged, worker);
+        refused += check_health_names(own, worker) + check_remote(ptemp, merged, worker);
+        notice_params(reading->pool, rows, n, worker->params.written);
+    }
+    return refused;
+}
+
+/* One server as written, before merging; merged things are seen through its server_rec. */
+static int check_server(rp_reading_t *reading, apr_pool_t *ptemp, const rp_server_conf_t *conf)
+{
+    int n;
+    const rp_param_row_t *rows = rp_balancer_param_rows(&n);
+    int refused = check_workers(reading, ptemp, conf, conf->workers);
+
+    for (int i = 0; i < conf->balancers->nelts; i++) {
+        const rp_balancer_conf_t *bal = APR_ARRAY_IDX(conf->balancers, i, rp_balancer_conf_t *);
+
+        refused += check_workers(reading, ptemp, conf, bal->members);
+        notice_params(reading->pool, rows, n, bal->params.written);
+    }
+    refused += check_balancer_module(reading, conf) + check_lbmethods(conf);
+    if (conf->express == RP_ON) {
+        REFUSE("RP0030: ProxyExpressEnable On is not supported: it would leave the hosts of \"%s\" "
+               "without their backends; map them by RewriteMap dbm: and RewriteRule ... [P]",
+               conf->express_file ? conf->express_file : "ProxyExpressDBMFile");
+        refused++;
+    }
+    return refused;
+}
+
+static const char *join(apr_pool_t *p, const apr_array_header_t *names)
+{
+    const char *list = "";
+
+    for (int i = 0; i < names->nelts; i++) {
+        list = apr_pstrcat(p, list, i ? ", " : "", APR_ARRAY_IDX(names, i, const char *), NULL);
+    }
+    return list;
+}
+
+static void log_messages(const rp_reading_t *reading, apr_pool_t *p, server_rec *s)
+{
+    for (int i = 0; i < reading->messages->nelts; i++) {
+        const rp_message_t *message = &APR_ARRAY_IDX(reading->messages, i, rp_message_t);
+
+        ap_log_error(APLOG_MARK, message->level, 0, s, "%s", message->text);
+    }
+    if (reading->noticed[RP_NOTICE_LATER]->nelts > 0) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
+                     "RP0031: accepted and checked, but without effect in this version: %s",
+                     join(p, reading->noticed[RP_NOTICE_LATER]));
+    }
+    if (reading->noticed[RP_NOTICE_FORWARD]->nelts > 0) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
+                     "RP0032: without effect, as they concern forward proxies and FTP: %s; the "
+                     "lines may be removed",
+                     join(p, reading->noticed[RP_NOTICE_FORWARD]));
+    }
+}
+
+static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    rp_reading_t *reading = rp_reading(pconf);
+    int refused = rp_handlers_check(ptemp);
+
+    (void)plog;
+    for (int i = 0; i < reading->confs->nelts; i++) {
+        refused +=
+            check_server(reading, ptemp, APR_ARRAY_IDX(reading->confs, i, rp_server_conf_t *));
+    }
+    rp_tls_check_config(reading, s);
+    if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {
+        log_messages(reading, ptemp, s);
+    }
+    return refused ? HTTP_INTERNAL_SERVER_ERROR : OK;
+}
+
+static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    rp_reading_t *reading = rp_reading(pconf);
+    int rv = rp_tls_post_config(reading, plog, ptemp);
+
+    /* The configuration is read twice at startup; the first time nobody reads the log. */
+    if (rv == OK && ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG) {
+        log_messages(reading, ptemp, s);
+    }
+    return rv;
+}
+
+static int interpolate_env(request_rec *r)
+{
+    return rp_switch(rp_dir_conf(r->per_dir_config)->interpolate_env, 0);
+}
+
+static const rproxy_api_t *rproxy_api(int version)
+{
+    static const rproxy_api_t api = {RPROXY_API_VERSION, interpolate_env};
+
+    return version <= RPROXY_API_VERSION ? &api : NULL;
+}
+
+void rp_config_register_hooks(apr_pool_t *p)
+{
+    static const char *const after_ssl[] = {"mod_ssl.c", NULL};
+
+    rp_names_register(p);
+    APR_REGISTER_OPTIONAL_FN(rproxy_api);
+    ap_hook_pre_config(rp_names_pre_config, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(post_config, after_ssl, NULL, APR_HOOK_MIDDLE);
+}
