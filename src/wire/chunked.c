@@ -179,6 +179,7 @@ apr_status_t rp_chunk_decode(rp_chunk_dec_t *d, const char *in, apr_size_t len,
                              apr_size_t *consumed, rp_slice_t *data)
 {
     apr_size_t i = 0;
+    int in_trailer;
 
     data->p = NULL;
     data->n = 0;
@@ -197,14 +198,15 @@ apr_status_t rp_chunk_decode(rp_chunk_dec_t *d, const char *in, apr_size_t len,
             *consumed = i + n;
             return APR_SUCCESS;
         }
-        if (d->state >= RP_CHUNK_TRAILER) {
-            if (!d->trailer.p) {
-                d->trailer.p = in + i;
-            }
-            d->trailer.n++;
-        }
+        in_trailer = d->state >= RP_CHUNK_TRAILER;
         framing_byte(d, in[i]);
-        i += d->state != RP_CHUNK_FAILED;
+        if (d->state == RP_CHUNK_FAILED) {
+            break;
+        }
+        if (in_trailer && d->trailer.n++ == 0) {
+            d->trailer.p = in + i;
+        }
+        i++;
     }
     *consumed = i;
     if (d->state == RP_CHUNK_FAILED) {

@@ -92,73 +92,72 @@ static rp_h1_err_e limits_check(const rp_h1_scan_t *s, const rp_h1_limits_t *lim
     return end > lim->max_head ? RP_H1_HEAD_TOO_LARGE : RP_H1_OK;
 }
 
-/** One step of the scan. @return 1 when the scan goes on with the next line */
-static int scan_line(rp_h1_scan_t *s, const rp_h1_limits_t *lim, const char *buf, apr_size_t len,
-                     apr_size_t *head_len, apr_status_t *rv)
+/** A whole line of n bytes, the next one starts at next. @return as scan_line */
+static apr_status_t line_done(rp_h1_scan_t *s, const rp_h1_limits_t *lim, const char *line,
+                              apr_size_t n, apr_size_t next, apr_size_t *head_len)
+{
+    if (n == 0 || (n == 1 && line[0] == '\r')) {
+        if (s->lines > 0) {
+            *head_len = next;
+            return APR_SUCCESS;
+        }
+        s->lead_empty = 1;
+    }
+    else if (starts_body(s, lim, line, n)) {
+        *head_len = s->line_start;
+        return APR_SUCCESS;
+    }
+    else if (s->lines > lim->max_fields) {
+        s->err = RP_H1_TOO_MANY_FIELDS;
+        return APR_EINVAL;
+    }
+    else {
+        s->lines++;
+    }
+    s->line_start = next;
+    return APR_INCOMPLETE;
+}
+
+/** One step of the scan. @return what rp_h1_scan returns, or APR_INCOMPLETE: on to the next line */
+static apr_status_t scan_line(rp_h1_scan_t *s, const rp_h1_limits_t *lim, const char *buf,
+                              apr_size_t len, apr_size_t *head_len)
 {
     const char *line = buf + s->line_start;
-    const char *nl;
-    apr_size_t n;
+    const char *lf;
     apr_size_t next;
+    apr_size_t n;
 
-    *rv = APR_EINVAL;
     if (s->lines == 0 && !start_ok(s, buf, len)) {
         s->err = RP_H1_NOT_HTTP;
-        return 0;
+        return APR_EINVAL;
     }
-    nl = memchr(buf + s->seen, '\n', len - s->seen);
-    next = nl ? (apr_size_t)(nl - buf) + 1 : len;
-    n = next - s->line_start - (nl ? 1 : 0);
+    lf = memchr(buf + s->seen, '\n', len - s->seen);
+    next = lf ? (apr_size_t)(lf - buf) + 1 : len;
+    n = next - s->line_start - (lf != NULL);
     s->err = limits_check(s, lim, buf, s->line_start + n, next);
     if (s->err == RP_H1_LINE_TOO_LONG && starts_body(s, lim, line, lim->max_line)) {
         s->err = RP_H1_OK;
         *head_len = s->line_start;
-        *rv = APR_SUCCESS;
-        return 0;
+        return APR_SUCCESS;
     }
     if (s->err != RP_H1_OK) {
-        return 0;
+        return APR_EINVAL;
     }
     s->seen = next;
-    if (!nl) {
-        *rv = APR_EAGAIN;
-        return 0;
-    }
-    if (n == 0 || (n == 1 && line[0] == '\r')) {
-        if (s->lines > 0) {
-            *head_len = next;
-            *rv = APR_SUCCESS;
-            return 0;
-        }
-        s->lead_empty = 1;
-        s->line_start = next;
-        return 1;
-    }
-    if (starts_body(s, lim, line, n)) {
-        *head_len = s->line_start;
-        *rv = APR_SUCCESS;
-        return 0;
-    }
-    if (s->lines > lim->max_fields) {
-        s->err = RP_H1_TOO_MANY_FIELDS;
-        return 0;
-    }
-    s->lines++;
-    s->line_start = next;
-    return 1;
+    return lf ? line_done(s, lim, line, n, next, head_len) : APR_EAGAIN;
 }
 
 apr_status_t rp_h1_scan(rp_h1_scan_t *s, const rp_h1_limits_t *lim, const char *buf, apr_size_t len,
                         apr_size_t *head_len)
 {
-    apr_status_t rv = APR_EAGAIN;
+    apr_status_t rv = APR_INCOMPLETE;
 
     *head_len = 0;
     if (s->err != RP_H1_OK) {
         return APR_EINVAL;
     }
-    while (s->seen < len && scan_line(s, lim, buf, len, head_len, &rv)) {
-        rv = APR_EAGAIN;
+    while (rv == APR_INCOMPLETE) {
+        rv = s->seen < len ? scan_line(s, lim, buf, len, head_len) : APR_EAGAIN;
     }
     return rv;
 }

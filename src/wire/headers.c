@@ -230,13 +230,6 @@ int rp_hdr_resp_dropped(rp_hdr_e id)
     }
 }
 
-/** Fields of rp_hdr_e that a recipient may use before or without the body, so that they must not
- * come late. */
-static int trailer_id_ok(rp_hdr_e id)
-{
-    return id == RP_HDR_OTHER;
-}
-
 int rp_hdr_trailer_ok(const char *name, apr_size_t n)
 {
     /* What is not in rp_hdr_e: routing, request modifiers, authentication, response control,
@@ -264,7 +257,7 @@ int rp_hdr_trailer_ok(const char *name, apr_size_t n)
     };
     apr_size_t i;
 
-    if (!rp_hdr_name_ok(name, n) || !trailer_id_ok(rp_hdr_id(name, n))) {
+    if (!rp_hdr_name_ok(name, n) || rp_hdr_id(name, n) != RP_HDR_OTHER) {
         return 0;
     }
     for (i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++) {

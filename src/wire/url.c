@@ -149,13 +149,32 @@ static rp_url_err_e ipv6_parse(apr_pool_t *pool, const char *s, apr_size_t n, rp
     return inet_pton(AF_INET6, u->host, &addr) == 1 ? RP_URL_OK : RP_URL_BAD_HOST;
 }
 
-/** `[userinfo@]host[:port]` in s[0..n). A second '@' would leave open which one ends the userinfo.
+/** 1 when s[0..n) is a userinfo (RFC 3986 3.2.1); in `h\@other` readers differ on what the host is.
+ */
+static int userinfo_ok(const char *s, apr_size_t n)
+{
+    apr_size_t i;
+
+    for (i = 0; i < n; i++) {
+        if (!rp_ch_is(s[i], RP_CH_PATH) && s[i] != '%') {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/**
+ * `[userinfo@]host[:port]` in s[0..n). The first '@' ends the userinfo; a second one is no byte of
+ * a host.
  */
 static rp_url_err_e authority_parse(apr_pool_t *pool, const char *s, apr_size_t n, rp_url_t *u)
 {
     const char *at = memchr(s, '@', n);
     apr_size_t host_len = 0;
 
+    if (at && !userinfo_ok(s, (apr_size_t)(at - s))) {
+        return RP_URL_BAD_HOST;
+    }
     if (at) {
         n -= (apr_size_t)(at + 1 - s);
         s = at + 1;
@@ -242,21 +261,6 @@ apr_status_t rp_url_parse(apr_pool_t *pool, const char *s, int allow_uds, rp_url
     }
     out->port_default = out->port == rp_url_default_port(out->scheme);
     return APR_SUCCESS;
-}
-
-apr_size_t rp_url_path_offset(const char *s, int allow_uds)
-{
-    int uds = allow_uds && uds_is(s);
-    const char *bar = uds ? strchr(s, '|') : NULL;
-    const char *colon = strchr(bar ? bar + 1 : s, ':');
-
-    if (!colon || (uds && !bar)) {
-        return 0;
-    }
-    if (strncmp(colon, "://", 3) == 0) {
-        return (apr_size_t)(colon + 3 - s) + strcspn(colon + 3, "/?#");
-    }
-    return uds ? (apr_size_t)(colon + 1 - s) : 0;
 }
 
 const char *rp_url_authority(apr_pool_t *pool, const rp_url_t *u)

@@ -57,13 +57,6 @@ int rp_url_default_port(const char *scheme);
 apr_status_t rp_url_parse(apr_pool_t *pool, const char *s, int allow_uds, rp_url_t *out,
                           rp_url_err_e *err) RP_WARN_UNUSED;
 
-/**
- * Where the path of such a URL starts: offset of the first byte behind the authority (length of s
- * when nothing is there), 0 when s has no authority. Says nothing about validity; for callers whose
- * path is still decoded and may hold what rp_url_parse refuses.
- */
-apr_size_t rp_url_path_offset(const char *s, int allow_uds);
-
 /** Normal form `scheme://host[:port]path`: default port dropped, IPv6 in brackets. Without the
  * socket path. */
 const char *rp_url_str(apr_pool_t *pool, const rp_url_t *u);
