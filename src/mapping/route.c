@@ -87,9 +87,8 @@ static int any_header_contains(request_rec *r, const char *needle)
     return 0;
 }
 
-/* Did the client write this, in the target of this request or of the one it was made from, or in a
- * header? */
-static int client_wrote(request_rec *r, const char *needle)
+/* Is this in the target of this request, or of one that it was made from? */
+static int any_target_contains(request_rec *r, const char *needle)
 {
     const request_rec *q;
 
@@ -98,7 +97,12 @@ static int client_wrote(request_rec *r, const char *needle)
             return 1;
         }
     }
-    return any_header_contains(r, needle);
+    return 0;
+}
+
+static int client_wrote(request_rec *r, const char *needle)
+{
+    return any_target_contains(r, needle) || any_header_contains(r, needle);
 }
 
 static int refuse_client_text(request_rec *r, const char *text, const char *what)
@@ -149,9 +153,9 @@ static int rewrite_trust(request_rec *r, const char *text, int *allow_uds)
         return OK; /* not a URL: the parser says so */
     }
     if (!uds
-        && client_wrote(r,
-                        apr_pstrcat(r->pool, RP_PROXY_PREFIX,
-                                    apr_pstrmemdup(r->pool, text, strcspn(text, ":") + 1), NULL))) {
+        && any_target_contains(r, apr_pstrcat(r->pool, RP_PROXY_PREFIX,
+                                              apr_pstrmemdup(r->pool, text, strcspn(text, ":") + 1),
+                                              NULL))) {
         return refuse_client_text(r, text, "a proxy: URL");
     }
     at = memchr(text + a, '@', z - a);

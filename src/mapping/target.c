@@ -133,14 +133,17 @@ static void percent_decode(char *s)
     *w = '\0';
 }
 
+/* needle is not empty */
 static int find_nocase(const char *text, const char *needle)
 {
+    const char first[] = { (char)apr_tolower(*needle), (char)apr_toupper(*needle), '\0' };
     apr_size_t n = strlen(needle);
 
-    for (; *text; text++) {
+    while ((text = strpbrk(text, first)) != NULL) {
         if (strncasecmp(text, needle, n) == 0) {
             return 1;
         }
+        text++;
     }
     return 0;
 }
