@@ -139,11 +139,12 @@ static int rewrite_trust(request_rec *r, const char *text, int *allow_uds)
 {
     apr_size_t a = 0, z = 0;
     int uds = rp_text_is_uds(text);
-    const char *bar, *at;
+    const char *at;
 
     *allow_uds = 0;
     if (uds) {
-        bar = ap_strchr_c(text, '|');
+        const char *bar = ap_strchr_c(text, '|');
+
         if (!bar || socket_is_clients(r, text, bar)) {
             return refuse_client_text(r, text, "a unix socket");
         }
@@ -370,15 +371,16 @@ int rp_route_fixups(request_rec *r)
     return route_build(r, r->filename + RP_PROXY_PREFIX_LEN, origin_of(r), &route);
 }
 
-/* A handler named by a response header or a file's content type is not configuration. */
-static int handler_untrusted(request_rec *r)
+/* A handler that is a content type in truth: old httpd takes any module's, not only the
+ * configuration's. */
+static int handler_untrusted(const request_rec *r)
 {
 #ifdef AP_REQUEST_IS_TRUSTED_CT
-    int trusted = AP_REQUEST_IS_TRUSTED_CT(r);
-#else
-    int trusted = 0;
+    if (AP_REQUEST_IS_TRUSTED_CT(r)) {
+        return 0;
+    }
 #endif
-    return !trusted && r->content_type && r->handler
+    return r->content_type && r->handler
            && strncmp(r->content_type, RP_PROXY_PREFIX, RP_PROXY_PREFIX_LEN) == 0
            && strncmp(r->content_type, r->handler, strlen(r->handler)) == 0;
 }

@@ -157,14 +157,15 @@ static const char *filled_in(request_rec *r, const char *text, rp_lookup_fn *loo
 static const char *rest_of_path(request_rec *r, const rp_rule_t *rule, const char *path,
                                 apr_size_t len, match_t *m)
 {
-    const char *raw, *query;
+    const char *raw;
 
     if (!rule->nocanon) {
         return r->uri + len;
     }
     raw = rp_target_raw(r->unparsed_uri);
     if (raw) {
-        query = ap_strchr_c(raw, '?');
+        const char *query = ap_strchr_c(raw, '?');
+
         if (rp_prefix_match(query ? apr_pstrmemdup(r->pool, raw, (apr_size_t)(query - raw)) : raw,
                             path)
             == len) {
