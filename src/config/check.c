@@ -158,7 +158,8 @@ static void complete_worker(const rp_server_conf_t *conf, rp_worker_t *worker)
     }
 }
 
-static void notice_params(apr_pool_t *pconf, const rp_param_row_t *rows, int n, apr_uint64_t written)
+static void notice_params(apr_pool_t *pconf, const rp_param_row_t *rows, int n,
+                          apr_uint64_t written)
 {
     for (int i = 0; i < n && i < 64; i++) {
         if (rows[i].later && (written & (APR_UINT64_C(1) << i))) {

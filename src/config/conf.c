@@ -72,7 +72,8 @@ static int balancer_index(const apr_array_header_t *balancers, const char *name)
  * The same balancer in main server and virtual host: the members are the main server's, parameters
  * that the virtual host wrote win, lists of codes add up.
  */
-static rp_balancer_conf_t *balancer_merge(apr_pool_t *p, const rp_balancer_conf_t *base, const rp_balancer_conf_t *add)
+static rp_balancer_conf_t *balancer_merge(apr_pool_t *p, const rp_balancer_conf_t *base,
+                                          const rp_balancer_conf_t *add)
 {
     rp_balancer_conf_t *conf = apr_pmemdup(p, add, sizeof(*add));
     const char *codes = add->params.failonstatus;
@@ -91,7 +92,8 @@ static rp_balancer_conf_t *balancer_merge(apr_pool_t *p, const rp_balancer_conf_
     return conf;
 }
 
-static apr_array_header_t *balancers_merge(apr_pool_t *p, const apr_array_header_t *base, const apr_array_header_t *add)
+static apr_array_header_t *balancers_merge(apr_pool_t *p, const apr_array_header_t *base,
+                                           const apr_array_header_t *add)
 {
     apr_array_header_t *out = apr_array_copy(p, base);
 
@@ -111,7 +113,8 @@ static apr_array_header_t *balancers_merge(apr_pool_t *p, const apr_array_header
 }
 
 /* Own workers first: a look-up takes the first of several with one name. */
-static apr_array_header_t *workers_merge(apr_pool_t *p, const apr_array_header_t *base, const apr_array_header_t *add)
+static apr_array_header_t *workers_merge(apr_pool_t *p, const apr_array_header_t *base,
+                                         const apr_array_header_t *add)
 {
     apr_array_header_t *out = apr_array_copy(p, add);
 

@@ -19,8 +19,8 @@ typedef enum rp_notice_e {
 
 /** A message that waits for the log to be open. */
 typedef struct rp_message_t {
-    int level;           /**< APLOG_* */
-    const char *text;    /**< with its tag */
+    int level;        /**< APLOG_* */
+    const char *text; /**< with its tag */
 } rp_message_t;
 
 /**
@@ -35,11 +35,11 @@ typedef struct rp_need_t {
 /** Things gathered while one configuration is read; gone with its pool. */
 typedef struct rp_reading_t {
     apr_pool_t *pool;
-    apr_array_header_t *messages;               /**< of rp_message_t */
-    apr_array_header_t *noticed[RP_NOTICE_COUNT]; /**< of const char *: names for the one notice of a kind */
-    apr_array_header_t *balancer_needs;         /**< of rp_need_t */
-    apr_array_header_t *workers;                /**< of rp_worker_t *: all of them */
-    apr_array_header_t *confs;                  /**< of rp_server_conf_t *: as created, before merging */
+    apr_array_header_t *messages;       /**< of rp_message_t */
+    apr_array_header_t *noticed[RP_NOTICE_COUNT]; /**< of const char *: names, one notice a kind */
+    apr_array_header_t *balancer_needs; /**< of rp_need_t */
+    apr_array_header_t *workers;        /**< of rp_worker_t *: all of them */
+    apr_array_header_t *confs;          /**< of rp_server_conf_t *: as created, not merged */
 } rp_reading_t;
 
 /** The gatherer that belongs to a configuration pool; made at the first call. */
@@ -52,7 +52,8 @@ const char *rp_at(const cmd_parms *cmd);
  * Remember a message; it is logged once, when the configuration was read (conf_check.c). The text
  * is copied.
  */
-void rp_message_add(cmd_parms *cmd, int level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void rp_message_add(cmd_parms *cmd, int level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /** Remember a name for the one notice about things without effect. */
 void rp_notice_name(apr_pool_t *pconf, rp_notice_e kind, const char *name);

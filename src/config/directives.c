@@ -33,7 +33,7 @@ static const rp_word_t rp_words_forwarded_proto[] = {
 #define IN_DIR(member) RP_SCOPE_DIR, offsetof(rp_dir_conf_t, member)
 #define NO_NOTICE RP_NOTICE_COUNT
 #define NOT_BUT_LOCATION (NOT_IN_DIRECTORY | NOT_IN_FILES | NOT_IN_PROXY | NOT_IN_LIMIT)
-#define NOT_BUT_PROXY (NOT_IN_DIR_LOC_FILE | NOT_IN_LIMIT)
+#define NOT_BUT_PROXY NOT_IN_LIMIT /* the override bits exclude all other sections */
 
 /* Where a directive is legal, in httpd's terms. Nothing of ours is legal in .htaccess files. */
 #define CTX_S RSRC_CONF

@@ -15,7 +15,7 @@ typedef enum rp_kind_e {
     RP_KIND_OWN = 0,  /**< a function of its own reads it */
     RP_KIND_SWITCH,   /**< On|Off into an rp_switch_e */
     RP_KIND_NUMBER,   /**< whole number into an int, min to max */
-    RP_KIND_SIZE,     /**< whole number of bytes into an apr_int64_t, 0 or min to max; 0 keeps its meaning */
+    RP_KIND_SIZE,     /**< whole number of bytes into an apr_int64_t, min to max, or 0 */
     RP_KIND_SECONDS,  /**< whole seconds into an apr_interval_time_t, min to max seconds */
     RP_KIND_WORD,     /**< one of the words, its number into an int */
     RP_KIND_TEXT,     /**< not empty, into a const char * */
@@ -61,8 +61,10 @@ const char *rp_set_source_address(cmd_parms *cmd, void *mconfig, const char *arg
 const char *rp_set_hc_expr(cmd_parms *cmd, void *mconfig, const char *args);
 const char *rp_set_hc_template(cmd_parms *cmd, void *mconfig, const char *args);
 const char *rp_set_requests(cmd_parms *cmd, void *mconfig, int on);
-const char *rp_set_remote(cmd_parms *cmd, void *mconfig, const char *match, const char *url, const char *creds);
-const char *rp_set_remote_match(cmd_parms *cmd, void *mconfig, const char *match, const char *url, const char *creds);
+const char *rp_set_remote(cmd_parms *cmd, void *mconfig, const char *match, const char *url,
+                          const char *creds);
+const char *rp_set_remote_match(cmd_parms *cmd, void *mconfig, const char *match, const char *url,
+                                const char *creds);
 const char *rp_set_forward_only(cmd_parms *cmd, void *mconfig, const char *arg);
 const char *rp_set_forward_only_flag(cmd_parms *cmd, void *mconfig, int on);
 const char *rp_set_sister(cmd_parms *cmd, void *mconfig, const char *args);

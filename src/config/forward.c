@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Directives of forward proxies: refused where they would do something, accepted where they do not. */
+/*
+ * Directives of forward proxies: refused where they would do something, accepted where they do not.
+ */
 #include "config/directives.h"
 
 #include <http_core.h>
@@ -23,8 +25,8 @@ const char *rp_set_requests(cmd_parms *cmd, void *mconfig, int on)
 
     (void)mconfig;
     if (err == NULL && on) {
-        err = "ProxyRequests On asks for a forward proxy: mod_rproxy is a reverse proxy only, clients "
-              "can not choose where it connects to; write ProxyRequests Off";
+        err = "ProxyRequests On asks for a forward proxy: mod_rproxy is a reverse proxy only, "
+              "clients can not choose where it connects to; write ProxyRequests Off";
     }
     return err;
 }

@@ -39,7 +39,13 @@ static void warn_oddities(cmd_parms *cmd, const rp_rule_t *rule, const char *giv
                        "target of a prefix rule",
                        rule->defined_at, given);
     }
-    if (path_slash != url_slash) {
+    if (rule->url[strlen(rule->url) - 1] == '/' && !url_slash) {
+        rp_message_add(cmd, APLOG_WARNING,
+                       "RP0018: %s: \"%s\" has no path: a '/' is put behind it, as what follows "
+                       "\"%s\" would continue the host name; write the '/'",
+                       rule->defined_at, given, rule->path);
+    }
+    else if (path_slash != url_slash) {
         rp_message_add(cmd, path_slash ? APLOG_WARNING : APLOG_INFO,
                        "RP0015: %s: \"%s\" and \"%s\": %s; end both with a '/' or neither",
                        rule->defined_at, rule->path, given,

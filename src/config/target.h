@@ -32,7 +32,7 @@ rp_target_e rp_target_kind(apr_pool_t *pool, const char *url, const char **schem
 typedef enum rp_varies_e {
     RP_VARIES_NOTHING = 0,
     RP_VARIES_PATH,      /**< behind scheme, host and port */
-    RP_VARIES_AUTHORITY  /**< socket path, scheme, host or port, or what directly follows the port */
+    RP_VARIES_AUTHORITY  /**< socket path, scheme, host, port, or directly behind the port */
 } rp_varies_e;
 
 /**

@@ -11,11 +11,11 @@
 
 APLOG_USE_MODULE(rproxy);
 
-/* mod_ssl registers a function for this optional hook; optional hooks are found by this name alone. */
+/* mod_ssl registers a function for this optional hook; such hooks are found by name alone. */
 #define RPROXY_DECLARE(type) type
 APR_DECLARE_EXTERNAL_HOOK(rproxy, RPROXY, int, section_post_config,
-                          (apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s,
-                           ap_conf_vector_t *section))
+                          (apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
+                           server_rec *s, ap_conf_vector_t *section))
 APR_IMPLEMENT_OPTIONAL_HOOK_RUN_ALL(rproxy, RPROXY, int, section_post_config,
                                     (apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
                                      server_rec *s, ap_conf_vector_t *section),
@@ -25,7 +25,7 @@ ap_conf_vector_t *rp_ssl_conf_find(const server_rec *s, const char *url)
 {
     const rp_server_conf_t *conf = rp_server_conf(s);
 
-    /* mod_ssl prepared each section on top of its server's settings, so the last one decides alone. */
+    /* mod_ssl prepared each section on top of its server's settings: the last one decides. */
     for (int i = conf->ssl_sections->nelts - 1; i >= 0; i--) {
         ap_conf_vector_t *section = APR_ARRAY_IDX(conf->ssl_sections, i, ap_conf_vector_t *);
 
