@@ -25,6 +25,7 @@ typedef enum rp_conn_state_e {
     RP_CONN_IDLE,        /**< in its endpoint's list */
     RP_CONN_CLOSED       /**< socket gone; only rp_pool_put may touch it */
 } rp_conn_state_e;
+/** Lower-case name of a state; never NULL. */
 const char *rp_conn_state_str(rp_conn_state_e s);
 
 typedef struct rp_conn_t rp_conn_t;
@@ -40,7 +41,7 @@ typedef struct rp_conn_ops_t {
     apr_status_t (*flush)(rp_conn_t *conn);
     /** Half-close: no more bytes from us. */
     apr_status_t (*shutdown_write)(rp_conn_t *conn);
-    /** Bytes readable without a system call (decrypted already). */
+    /** Bytes that recv would give although the socket may have none (decrypted already); 0 is exact: wait for the socket. */
     int (*buffered)(rp_conn_t *conn);
     /** Say goodbye (close-notify) and close. Never waits. */
     void (*close)(rp_conn_t *conn);
@@ -55,28 +56,42 @@ struct rp_conn_t {
     const rp_conn_ops_t *ops;
     void *io;                         /**< of ops */
     apr_socket_t *sock;
-    apr_sockaddr_t *addr;             /**< address it is or was connected to */
+    int fd;                           /**< of sock, or -1 */
+    int is_tls;                       /**< CONNECTED is not READY yet: a handshake follows */
+    apr_sockaddr_t *addr;             /**< address it is or was connected to; own copy */
     char addr_str[64];                /**< printable, "ip:port" or "unix:/path" (cut) */
     int local_port;
     unsigned long requests;           /**< complete exchanges so far: 0 = fresh */
     apr_time_t opened_us;             /**< monotonic */
     apr_time_t idle_since_us;         /**< monotonic */
     int peer_keepalive_s;             /**< what the backend's Keep-Alive: timeout= promised, or -1 */
+    int unclean_eof;                  /**< TLS: the input ended without a close-notify (RFC 9112 9.8: may be cut short) */
     void *pinned_to;                  /**< client connection it belongs to (NTLM, Negotiate), or NULL */
 };
+
+/** Make a connection object in state NEW with a pool of its own (own allocator: it may be used on any thread, one at a time).
+ * ep and w are borrowed for its life and may be NULL in tests. NULL when memory or the pool is missing. */
+rp_conn_t *rp_conn_create(struct rp_endpoint_t *ep, struct rp_worker_t *w);
+/** Close what is open and free it. No counters, no permits: that is the pool's business. */
+void rp_conn_destroy(rp_conn_t *conn);
 
 /**
  * Open the socket for addr and start a non-blocking connect (TCP_NODELAY; SO_KEEPALIVE, SO_RCVBUF and the source address
  * as the worker and endpoint say; AF_UNIX for unix:).
+ * The state is NEW before; after APR_EINPROGRESS it is CONNECTING, after APR_SUCCESS CONNECTED (TLS) or READY, otherwise NEW still
+ * (rp_conn_reset is harmless then). A source address that can not be bound is left to the system, as administrators know it.
+ * A unix socket whose queue is full counts as refused. addr is copied.
  * @return APR_SUCCESS (connected), APR_EINPROGRESS (wait until writable, then rp_conn_connect_finish), or the error
  */
 apr_status_t rp_conn_connect_start(rp_conn_t *conn, apr_sockaddr_t *addr, apr_time_t now_us) RP_WARN_UNUSED;
-/** After writability: the result of the connect. APR_SUCCESS moves to RP_CONN_CONNECTED (plain endpoints: RP_CONN_READY). */
+/** After writability: the result of the connect. APR_SUCCESS moves to RP_CONN_CONNECTED (plain endpoints: RP_CONN_READY);
+ * APR_EINPROGRESS when called too early; otherwise the error of the connect. */
 apr_status_t rp_conn_connect_finish(rp_conn_t *conn) RP_WARN_UNUSED;
 /** Close the socket of a failed attempt; back to RP_CONN_NEW with the permit kept, to try the next address. */
 void rp_conn_reset(rp_conn_t *conn);
 
-/** Wait-free check before reuse: RP_REFUSE_NONE, or why not (peer closed, unexpected bytes, error). */
+/** Wait-free check before reuse: RP_REFUSE_NONE, or why not (peer closed, unexpected bytes, error). One system call for plain
+ * connections. A TLS record that holds no data (session tickets) is eaten and is no reason. */
 int rp_conn_reuse_check(rp_conn_t *conn);
 
 /** The socket's descriptor, or -1. */
@@ -87,11 +102,20 @@ extern const rp_conn_ops_t rp_conn_plain_ops;
 /** TLS: installed by the glue that knows mod_ssl (conn_tls.c). handshake blocks up to timeout_us and may only be called by a
  * driver, on a thread that may wait; conn is RP_CONN_CONNECTED before and RP_CONN_READY after success. */
 typedef struct rp_tls_provider_t {
+    /** The configuration is the endpoint's key.ssl_conf (and key.ssl_server), which outlives the connection. *reason: a constant or
+     * text from conn->pool. APR_ENOTIMPL: TLS to backends is not switched on there; APR_TIMEUP; other: failed. After a failure only
+     * rp_pool_put (or rp_conn_reset) may follow. */
     apr_status_t (*handshake)(rp_conn_t *conn, apr_interval_time_t timeout_us, const char **reason);
-    /** Per request on a reused connection: bind to the request's configuration, and back (NULL) when it is put away. */
+    /** Bind to another ap_conf_vector_t, which must outlive the use; NULL: back to the endpoint's. Not needed for requests,
+     * since connections are bound to configuration that lives as long as the process; rp_pool_put calls it with NULL. */
     void (*rebind)(rp_conn_t *conn, void *request_conf);
 } rp_tls_provider_t;
+/** Install the provider (once, before connections exist; p is static). Not thread-safe. */
 void rp_conn_set_tls_provider(const rp_tls_provider_t *p);
+/** The provider, or NULL when none was installed. */
 const rp_tls_provider_t *rp_conn_tls_provider(void);
+
+/** Glue, conn_tls.c: register the network filters and install the provider. Call from register_hooks. */
+void rp_conn_tls_register_filters(void);
 
 #endif

@@ -50,7 +50,7 @@ typedef struct rp_worker_params_t {
     const char *route, *redirect;
     unsigned status_set, status_clear;   /**< rp_status_flag_e bits switched by status= */
     int lbset;
-    const char *upgrade;                 /**< protocols that may be upgraded to; "*" any; NULL none */
+    const char *upgrade;                 /**< protocols that may be upgraded to, comma list; "*" any; "" none; NULL unwritten */
     const char *flusher, *secret;        /**< accepted (other protocols) */
     const char *hcmethod, *hcuri, *hctemplate, *hcexpr; /**< accepted, health checks come with the control plane */
     apr_interval_time_t hcinterval_us;
@@ -71,9 +71,21 @@ typedef struct rp_balancer_params_t {
 } rp_balancer_params_t;
 
 typedef enum rp_param_kind_e {
-    RP_PARAM_INT, RP_PARAM_INT64, RP_PARAM_DECIMAL_X100, RP_PARAM_TIME, RP_PARAM_SECONDS, RP_PARAM_SWITCH,
-    RP_PARAM_SWITCH_INVERTED, RP_PARAM_STRING, RP_PARAM_ENUM, RP_PARAM_STATUS, RP_PARAM_CHAR_OR_OFF,
-    RP_PARAM_CODES, RP_PARAM_SIZE
+    RP_PARAM_INT,             /**< int, digits only */
+    RP_PARAM_DECIMAL_X100,    /**< int, "1.5" is 150; further digits are cut off */
+    RP_PARAM_TIME,            /**< apr_interval_time_t; suffix ms, s, mi, min, h; without: the row's unit */
+    RP_PARAM_SECONDS,         /**< int; the same suffixes, if it comes to whole seconds */
+    RP_PARAM_SWITCH,          /**< rp_switch_e; On or Off */
+    RP_PARAM_SWITCH_INVERTED, /**< the same, On means RP_OFF */
+    RP_PARAM_STRING,          /**< const char *; no control characters */
+    RP_PARAM_ENUM,            /**< int: index into `words` */
+    RP_PARAM_WORD,            /**< const char *: one of `words`, spelled as there */
+    RP_PARAM_STATUS,          /**< two unsigned, set and clear: letters with + and - */
+    RP_PARAM_CHAR_OR_OFF,     /**< int: one byte, or 0 for Off */
+    RP_PARAM_CODES,           /**< const char *: list of HTTP status codes, as written */
+    RP_PARAM_SIZE,            /**< apr_int64_t bytes, or 0 */
+    RP_PARAM_PROTOCOLS,       /**< const char *: list of protocol names; ANY and * become "*", NONE becomes "" */
+    RP_PARAM_STICKY           /**< const char *: COOKIE or COOKIE|PARAMETER */
 } rp_param_kind_e;
 
 /** A row. */
@@ -84,20 +96,37 @@ typedef struct rp_param_row_t {
     apr_int64_t min, max;    /**< in the member's unit; for strings: length */
     apr_int64_t unit;        /**< RP_PARAM_TIME: microseconds of a number without suffix */
     apr_int64_t zero_means;  /**< RP_PARAM_SIZE: value that 0 stands for, or -1 */
+    const char *const *words;/**< RP_PARAM_ENUM and _WORD: legal values, NULL behind the last */
+    const char *example;     /**< a value that is right, for messages and the manual */
     const char *dflt;        /**< default as the manual prints it */
     const char *later;       /**< not NULL: accepted and validated, no effect yet; the notice at startup says so */
     const char *help;        /**< one sentence for the manual */
 } rp_param_row_t;
 
+/** The tables, *n rows; static. */
 const rp_param_row_t *rp_worker_param_rows(int *n);
 const rp_param_row_t *rp_balancer_param_rows(int *n);
 
-void rp_worker_params_init(rp_worker_params_t *p);    /**< all members to their sentinel */
+/** All members to their sentinel. */
+void rp_worker_params_init(rp_worker_params_t *p);
 void rp_balancer_params_init(rp_balancer_params_t *p);
 
+/** Give members that hold their sentinel the default that the manual names; those whose default depends on other directives
+ * (timeouts) or means "no limit" keep it. */
+void rp_worker_params_defaults(rp_worker_params_t *p);
+void rp_balancer_params_defaults(rp_balancer_params_t *p);
+
+/** The row of a key (case-insensitive), or NULL. */
+const rp_param_row_t *rp_worker_param_row(const char *key);
+const rp_param_row_t *rp_balancer_param_row(const char *key);
+
+/** What a row accepts, as messages and the manual say it: "a whole number from 0 to 99". From pool. */
+const char *rp_param_range(apr_pool_t *pool, const rp_param_row_t *row);
+
 /**
- * Apply one key=value. Keys are case-insensitive.
- * @return NULL, or a sentence allocated from pool: thing, value, legal range ("ttl: \"0\" is not a whole number of seconds from 1 to 2147483647")
+ * Apply one key=value. Keys are case-insensitive. Strings are copied to pool.
+ * @return NULL, or a sentence from pool with the thing, the value, the legal range and what to write, for example
+ *         ttl: "0" is not a whole number of seconds from 1 to 2147483647; write for example ttl=60
  */
 const char *rp_worker_param_set(apr_pool_t *pool, rp_worker_params_t *p, const char *key, const char *value);
 const char *rp_balancer_param_set(apr_pool_t *pool, rp_balancer_params_t *p, const char *key, const char *value);

@@ -7,12 +7,12 @@
 #ifndef RP_UPSTREAM_WORKER_H
 #define RP_UPSTREAM_WORKER_H
 
-#include <apr_atomic.h>
+#include <pthread.h>
+
 #include <apr_pools.h>
 #include <apr_hash.h>
+#include <apr_ring.h>
 #include <apr_tables.h>
-#include <apr_thread_cond.h>
-#include <apr_thread_mutex.h>
 
 #include "upstream/params.h"
 #include "wire/url.h"
@@ -20,12 +20,13 @@
 #define RP_WORKER_NAME_MAX 383
 
 struct rp_endpoint_t;
+struct rp_waiter_t;
 
 /** Counters of a worker in one child; 32-bit gauges and 64-bit counters, atomic. */
 typedef struct rp_worker_stat_t {
-    volatile apr_uint32_t permits;      /**< connections that exist now: busy and idle */
-    volatile apr_uint32_t in_flight;    /**< exchanges under way */
-    volatile apr_uint32_t waiters;      /**< threads or exchanges that wait for a permit */
+    apr_uint32_t permits;               /**< connections that exist now: busy and idle; at most `max` */
+    apr_uint32_t in_flight;             /**< permits in use: exchanges with a connection or with the right to one; at most `max` */
+    apr_uint32_t waiters;               /**< threads or exchanges that wait for a permit */
     apr_uint64_t opened, reused, closed, resends;
     apr_uint64_t refused[16];           /**< by rp_refuse_e */
 } rp_worker_stat_t;
@@ -44,9 +45,11 @@ typedef struct rp_worker_t {
     /** Per child, set by rp_worker_child_init. */
     rp_worker_stat_t stat;
     struct rp_endpoint_t *endpoint;     /**< cached endpoint when SNI and source do not vary per request */
+    const char *match;                  /**< rp_url_str of url: what rp_worker_find compares */
     struct {
-        apr_thread_mutex_t *mutex;      /**< guards the waiters' queue; not taken while permits are free and nobody waits */
-        apr_thread_cond_t *cond;
+        pthread_mutex_t mutex;          /**< guards the waiters' queue; not taken while permits are free and nobody waits */
+        APR_RING_HEAD(rp_waiter_ring_t, rp_waiter_t) waiters; /**< oldest first */
+        int ready;                      /**< rp_worker_child_init was here */
     } shared;
 } rp_worker_t;
 
@@ -56,18 +59,29 @@ rp_worker_t *rp_worker_create(apr_pool_t *pool, const rp_url_t *url, const char 
 /** Name of a worker: rp_url_str with the socket path in front. */
 const char *rp_worker_name(apr_pool_t *pool, const rp_url_t *url);
 
-/** Per child: mutexes. pool: the child's. */
+/** Per child: mutexes. pool: the child's; the mutex is destroyed with it. Permits work only after this. A second call is harmless. */
 apr_status_t rp_worker_child_init(rp_worker_t *w, apr_pool_t *pool) RP_WARN_UNUSED;
 
-/** Of an array of rp_worker_t *, the one whose URL is the longest prefix of url and covers at least scheme, host and port
- * and has the same socket path (NULL = none). No path boundary, as administrators know it. NULL when none does. */
+/** Of an array of rp_worker_t *, the one whose URL is the longest prefix of url (rp_url_str form) and covers at least scheme, host and
+ * port and has the same socket path (NULL = none). No path boundary, as administrators know it. A worker with "$n" in its path
+ * matches by what is before the '$', and only URLs at least as long as its own text. NULL when none does. Thread-safe. */
 rp_worker_t *rp_worker_find(const apr_array_header_t *workers, const char *url, const char *uds);
 
-/** Take one of `max` permits without waiting. APR_SUCCESS or APR_EAGAIN. Thread-safe. */
+/*
+ * Permits: the right to have a connection of w in use. At most `max` of them are out (0 or unset: any number). Idle connections hold none,
+ * but together with the busy ones never number more than `max`: rp_pool_take sees to that. Waiters are queued objects, first come first
+ * served: a released permit is handed to the oldest one, so that nobody who comes later can take it away.
+ */
+
+/** Take a permit without waiting. APR_SUCCESS, or APR_EAGAIN: none is free, or others wait already. Thread-safe. */
 apr_status_t rp_permit_try(rp_worker_t *w) RP_WARN_UNUSED;
-/** Give it back and wake the oldest waiter. */
+/** Give it back, to the oldest waiter when there is one. Thread-safe. */
 void rp_permit_release(rp_worker_t *w);
-/** Blocking driver only: wait for rp_permit_release until deadline_us (monotonic). APR_SUCCESS means: try again; APR_TIMEUP. */
+/** Blocking driver only: wait in line for a permit until deadline_us (monotonic). APR_SUCCESS: the caller owns a permit, to be passed to
+ * rp_pool_take with RP_TAKE_GRANTED or given back by rp_permit_release. APR_TIMEUP: the line was left. */
+apr_status_t rp_permit_acquire(rp_worker_t *w, apr_time_t deadline_us) RP_WARN_UNUSED;
+/** As rp_permit_acquire, but the permit is given back at once: APR_SUCCESS means that one was free a moment ago, try again. Unfair: who comes
+ * later may win. */
 apr_status_t rp_permit_wait(rp_worker_t *w, apr_time_t deadline_us) RP_WARN_UNUSED;
 
 #endif

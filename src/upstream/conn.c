@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A connection to a backend over a plain socket: create, connect without waiting, read, write, check, close. */
+#include "upstream/conn.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <apr_portable.h>
+#include <apr_strings.h>
+
+#include "upstream/endpoint.h"
+#include "upstream/worker.h"
+
+#define CONN_KEEP_FREE 32768 /* bytes that a connection's allocator keeps of what was freed */
+
+static const rp_tls_provider_t *tls_provider;
+
+void rp_conn_set_tls_provider(const rp_tls_provider_t *p) { tls_provider = p; }
+const rp_tls_provider_t *rp_conn_tls_provider(void) { return tls_provider; }
+
+const char *rp_conn_state_str(rp_conn_state_e s)
+{
+    static const char *const names[] = {"new", "connecting", "connected", "ready", "idle", "closed"};
+
+    return (unsigned)s < sizeof(names) / sizeof(names[0]) ? names[s] : "unknown";
+}
+
+int rp_conn_fd(const rp_conn_t *conn) { return conn == NULL ? -1 : conn->fd; }
+
+rp_conn_t *rp_conn_create(struct rp_endpoint_t *ep, struct rp_worker_t *w)
+{
+    apr_pool_t *pool = NULL;
+    rp_conn_t *conn;
+
+    if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS) {
+        return NULL;
+    }
+    apr_allocator_max_free_set(apr_pool_allocator_get(pool), CONN_KEEP_FREE);
+    conn = apr_pcalloc(pool, sizeof(*conn));
+    APR_RING_ELEM_INIT(conn, link);
+    conn->pool = pool;
+    conn->endpoint = ep;
+    conn->worker = w;
+    conn->is_tls = ep != NULL && ep->key.is_tls;
+    conn->ops = &rp_conn_plain_ops;
+    conn->state = RP_CONN_NEW;
+    conn->fd = -1;
+    conn->peer_keepalive_s = -1;
+    return conn;
+}
+
+void rp_conn_destroy(rp_conn_t *conn)
+{
+    if (conn == NULL) {
+        return;
+    }
+    conn->ops->close(conn);
+    apr_pool_destroy(conn->pool);
+}
+
+/* ---- connect ---- */
+
+static void copy_addr(rp_conn_t *conn, const apr_sockaddr_t *addr)
+{
+    apr_sockaddr_t *copy = apr_pmemdup(conn->pool, addr, sizeof(*addr));
+
+    copy->pool = conn->pool;
+    copy->hostname = addr->hostname ? apr_pstrdup(conn->pool, addr->hostname) : NULL;
+    copy->servname = NULL;
+    copy->next = NULL;
+    if (addr->ipaddr_ptr != NULL) { /* points into the structure itself */
+        copy->ipaddr_ptr = (char *)copy + ((const char *)addr->ipaddr_ptr - (const char *)addr);
+    }
+    conn->addr = copy;
+}
+
+static void print_addr(rp_conn_t *conn)
+{
+    char ip[INET6_ADDRSTRLEN + 1];
+
+    if (conn->addr->family == APR_UNIX) {
+        apr_snprintf(conn->addr_str, sizeof(conn->addr_str), "unix:%s", conn->addr->hostname);
+    }
+    else if (apr_sockaddr_ip_getbuf(ip, sizeof(ip), conn->addr) != APR_SUCCESS) {
+        apr_cpystrn(conn->addr_str, "unprintable", sizeof(conn->addr_str));
+    }
+    else {
+        apr_snprintf(conn->addr_str, sizeof(conn->addr_str), strchr(ip, ':') ? "[%s]:%d" : "%s:%d", ip,
+                     (int)conn->addr->port);
+    }
+}
+
+/* The source address the administrator asked for. A failure is left to the system: the connection is tried anyway. */
+static void bind_source(rp_conn_t *conn)
+{
+    apr_sockaddr_t *src = conn->endpoint ? conn->endpoint->source_addr : NULL;
+    int on = 1;
+
+    if (src == NULL || src->family != conn->addr->family) {
+        return;
+    }
+#ifdef IP_BIND_ADDRESS_NO_PORT
+    /* The port is chosen by connect, per destination: otherwise 28000 connections in all would be the limit. */
+    (void)setsockopt(conn->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+#endif
+    (void)apr_socket_opt_set(conn->sock, APR_SO_REUSEADDR, on);
+    (void)apr_socket_bind(conn->sock, src);
+}
+
+static void set_options(rp_conn_t *conn)
+{
+    const rp_worker_params_t *p = conn->worker ? &conn->worker->params : NULL;
+
+    if (conn->addr->family != APR_UNIX) {
+        (void)apr_socket_opt_set(conn->sock, APR_TCP_NODELAY, 1);
+        if (p != NULL && p->keepalive == RP_ON) {
+            (void)apr_socket_opt_set(conn->sock, APR_SO_KEEPALIVE, 1);
+        }
+    }
+    if (p != NULL && p->receivebuffersize > 0) {
+        (void)apr_socket_opt_set(conn->sock, APR_SO_RCVBUF, (apr_int32_t)p->receivebuffersize);
+    }
+}
+
+static apr_status_t open_socket(rp_conn_t *conn)
+{
+    int protocol = conn->addr->family == APR_UNIX ? 0 : APR_PROTO_TCP;
+    apr_os_sock_t fd;
+    apr_status_t rv = apr_socket_create(&conn->sock, conn->addr->family, SOCK_STREAM, protocol, conn->pool);
+
+    if (rv != APR_SUCCESS) {
+        conn->sock = NULL;
+        return rv;
+    }
+    (void)apr_os_sock_get(&fd, conn->sock);
+    conn->fd = fd;
+    rv = apr_socket_timeout_set(conn->sock, 0); /* non-blocking */
+    if (rv == APR_SUCCESS) {
+        set_options(conn);
+        bind_source(conn);
+    }
+    return rv;
+}
+
+static void note_local_port(rp_conn_t *conn)
+{
+    apr_sockaddr_t *local = NULL;
+
+    if (conn->addr->family != APR_UNIX && apr_socket_addr_get(&local, APR_LOCAL, conn->sock) == APR_SUCCESS) {
+        conn->local_port = local->port;
+    }
+}
+
+static void connected(rp_conn_t *conn)
+{
+    conn->state = conn->is_tls ? RP_CONN_CONNECTED : RP_CONN_READY;
+    note_local_port(conn);
+    if (conn->worker != NULL) {
+        (void)__atomic_add_fetch(&conn->worker->stat.opened, 1, __ATOMIC_RELAXED);
+    }
+}
+
+apr_status_t rp_conn_connect_start(rp_conn_t *conn, apr_sockaddr_t *addr, apr_time_t now_us)
+{
+    apr_status_t rv;
+
+    copy_addr(conn, addr);
+    print_addr(conn);
+    conn->opened_us = now_us;
+    rv = open_socket(conn);
+    if (rv == APR_SUCCESS) {
+        rv = apr_socket_connect(conn->sock, conn->addr);
+    }
+    if (rv == APR_SUCCESS) {
+        connected(conn);
+        return APR_SUCCESS;
+    }
+    if (APR_STATUS_IS_EINPROGRESS(rv)) {
+        conn->state = RP_CONN_CONNECTING;
+        return APR_EINPROGRESS;
+    }
+    if (APR_STATUS_IS_EAGAIN(rv) && conn->addr->family == APR_UNIX) {
+        rv = APR_ECONNREFUSED; /* its listen queue is full; there is nothing to wait for */
+    }
+    rp_conn_reset(conn);
+    return rv;
+}
+
+apr_status_t rp_conn_connect_finish(rp_conn_t *conn)
+{
+    struct pollfd pfd = {.fd = conn->fd, .events = POLLOUT};
+    int err = 0;
+    socklen_t len = sizeof(err);
+
+    if (conn->state != RP_CONN_CONNECTING) {
+        return APR_EINVAL;
+    }
+    if (poll(&pfd, 1, 0) == 0) {
+        return APR_EINPROGRESS; /* SO_ERROR says 0 while the answer is still out */
+    }
+    if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0) {
+        return errno;
+    }
+    if (err != 0) {
+        return err;
+    }
+    connected(conn);
+    return APR_SUCCESS;
+}
+
+void rp_conn_reset(rp_conn_t *conn)
+{
+    conn->ops->close(conn);
+    conn->ops = &rp_conn_plain_ops;
+    conn->io = NULL;
+    conn->state = RP_CONN_NEW;
+    conn->local_port = 0;
+}
+
+/* ---- plain operations ---- */
+
+static apr_status_t plain_recv(rp_conn_t *conn, char *buf, apr_size_t *len)
+{
+    ssize_t n;
+
+    do {
+        n = recv(conn->fd, buf, *len, MSG_DONTWAIT);
+    } while (n < 0 && errno == EINTR);
+    if (n > 0) {
+        *len = (apr_size_t)n;
+        return APR_SUCCESS;
+    }
+    *len = 0;
+    if (n == 0) {
+        return APR_EOF;
+    }
+    return errno == EWOULDBLOCK ? APR_EAGAIN : errno;
+}
+
+static apr_status_t plain_sendv(rp_conn_t *conn, const struct iovec *vec, int nvec, apr_size_t *sent)
+{
+    struct msghdr msg;
+    ssize_t n;
+
+    *sent = 0;
+    memset(&msg, 0, sizeof(msg));
+    msg.msg_iov = (struct iovec *)vec;
+    msg.msg_iovlen = (size_t)(nvec > IOV_MAX ? IOV_MAX : nvec);
+    do {
+        n = sendmsg(conn->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0) {
+        return errno == EWOULDBLOCK ? APR_EAGAIN : errno;
+    }
+    *sent = (apr_size_t)n;
+    return APR_SUCCESS;
+}
+
+static apr_status_t plain_flush(rp_conn_t *conn)
+{
+    (void)conn;
+    return APR_SUCCESS;
+}
+
+static apr_status_t plain_shutdown_write(rp_conn_t *conn)
+{
+    return shutdown(conn->fd, SHUT_WR) < 0 ? errno : APR_SUCCESS;
+}
+
+static int plain_buffered(rp_conn_t *conn)
+{
+    (void)conn;
+    return 0;
+}
+
+static void plain_close(rp_conn_t *conn)
+{
+    if (conn->sock != NULL) {
+        (void)apr_socket_close(conn->sock);
+        conn->sock = NULL;
+    }
+    conn->fd = -1;
+    conn->state = RP_CONN_CLOSED;
+}
+
+const rp_conn_ops_t rp_conn_plain_ops = {
+    plain_recv, plain_sendv, plain_flush, plain_shutdown_write, plain_buffered, plain_close,
+};
+
+/* Bytes on the wire need not be data (a session ticket, the goodbye): ask for decrypted ones. */
+static int tls_reuse_check(rp_conn_t *conn)
+{
+    char byte;
+    apr_size_t len = 1;
+    apr_status_t rv = conn->ops->recv(conn, &byte, &len);
+
+    if (APR_STATUS_IS_EAGAIN(rv)) {
+        return RP_REFUSE_NONE;
+    }
+    return rv == APR_SUCCESS ? RP_REFUSE_EXTRA_BYTES : RP_REFUSE_PEER_CLOSED;
+}
+
+int rp_conn_reuse_check(rp_conn_t *conn)
+{
+    char byte;
+    ssize_t n;
+
+    if (conn->fd < 0) {
+        return RP_REFUSE_PEER_CLOSED;
+    }
+    if (conn->is_tls) {
+        return tls_reuse_check(conn);
+    }
+    do {
+        n = recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    } while (n < 0 && errno == EINTR);
+    if (n > 0) {
+        return RP_REFUSE_EXTRA_BYTES;
+    }
+    if (n == 0 || errno == ECONNRESET) {
+        return RP_REFUSE_PEER_CLOSED;
+    }
+    return errno == EAGAIN || errno == EWOULDBLOCK ? RP_REFUSE_NONE : RP_REFUSE_ERROR;
+}

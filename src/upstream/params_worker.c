@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parameters of a worker, one row each. */
+#include <limits.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "upstream/params_int.h"
+
+#define W(member) offsetof(rp_worker_params_t, member)
+#define LATER "health checks do not run yet"
+
+static const char *const flush_words[] = {"off", "on", "auto", NULL};
+static const char *const hcmethod_words[] = {"NONE", "TCP",       "OPTIONS", "HEAD", "GET",
+                                             "OPTIONS11", "HEAD11", "GET11",  NULL};
+
+static const rp_param_row_t rows[] = {
+    {.key = "loadfactor", .kind = RP_PARAM_DECIMAL_X100, .offset = W(loadfactor_x100), .min = 100, .max = 10000,
+     .example = "1.5", .dflt = "1.0",
+     .help = "Weight of a balancer member: one with 2 gets twice the share of one with 1."},
+    {.key = "retry", .kind = RP_PARAM_SECONDS, .offset = W(retry_s), .min = 0, .max = INT_MAX, .example = "60",
+     .dflt = "60", .help = "How long a balancer member in error is left alone before a request tries it again; 0: at once."},
+    {.key = "timeout", .kind = RP_PARAM_TIME, .offset = W(timeout_us), .min = RP_MSEC_US,
+     .max = (apr_int64_t)INT_MAX * RP_SEC_US, .unit = RP_SEC_US, .example = "60", .dflt = "ProxyTimeout, else Timeout",
+     .help = "How long one read from or write to the backend may take."},
+    {.key = "connectiontimeout", .kind = RP_PARAM_TIME, .offset = W(connecttimeout_us), .min = RP_MSEC_US,
+     .max = (apr_int64_t)INT_MAX * RP_SEC_US, .unit = RP_SEC_US, .example = "500ms",
+     .dflt = "timeout, else ProxyTimeout, else Timeout",
+     .help = "How long connecting may take, for each address of the backend."},
+    {.key = "ping", .kind = RP_PARAM_TIME, .offset = W(ping_us), .min = RP_MSEC_US,
+     .max = (apr_int64_t)INT_MAX * RP_SEC_US, .unit = RP_SEC_US, .example = "5", .dflt = "off",
+     .help = "Requests with a body are sent with Expect: 100-continue, and this is how long the first answer is waited for."},
+    {.key = "ttl", .kind = RP_PARAM_SECONDS, .offset = W(ttl_s), .min = 1, .max = INT_MAX, .example = "60",
+     .dflt = "no limit", .help = "An idle connection older than this is not used again, and closed."},
+    {.key = "min", .kind = RP_PARAM_INT, .offset = W(min), .min = 0, .max = INT_MAX, .example = "5", .dflt = "0",
+     .help = "That many idle connections of a backend are not closed for their age or by smax; ttl still decides whether one is used."},
+    {.key = "smax", .kind = RP_PARAM_INT, .offset = W(smax), .min = 0, .max = INT_MAX, .example = "20", .dflt = "max",
+     .help = "Idle connections of a backend above this number are closed: at once without ttl, otherwise when older than ttl."},
+    {.key = "max", .kind = RP_PARAM_INT, .offset = W(max), .min = 0, .max = INT_MAX, .example = "100",
+     .dflt = "0 (no limit)", .help = "Connections to this destination, busy and idle, in each child process; further requests wait (acquire)."},
+    {.key = "acquire", .kind = RP_PARAM_TIME, .offset = W(acquire_us), .min = RP_MSEC_US,
+     .max = (apr_int64_t)INT_MAX * RP_SEC_US, .unit = RP_MSEC_US, .example = "500ms", .dflt = "the I/O timeout",
+     .help = "How long a request waits when max connections are in use; then it is answered with 503."},
+    {.key = "keepalive", .kind = RP_PARAM_SWITCH, .offset = W(keepalive), .example = "On", .dflt = "Off",
+     .help = "SO_KEEPALIVE on connections to the backend, for firewalls that drop silent ones."},
+    {.key = "disablereuse", .kind = RP_PARAM_SWITCH_INVERTED, .offset = W(reuse), .example = "On", .dflt = "Off",
+     .help = "On: every connection is closed after one request."},
+    {.key = "enablereuse", .kind = RP_PARAM_SWITCH, .offset = W(reuse), .example = "On",
+     .dflt = "On (Off where the URL contains $n)", .help = "The opposite of disablereuse; the one written last counts."},
+    {.key = "addressttl", .kind = RP_PARAM_SECONDS, .offset = W(addressttl_s), .min = -1, .max = INT_MAX,
+     .example = "300", .dflt = "-1 (for the life of the process)",
+     .help = "How long the addresses of a name are believed; connections to addresses that it has lost are not used again. 0: every request looks the name up and connects."},
+    {.key = "flushpackets", .kind = RP_PARAM_ENUM, .offset = W(flushpackets), .words = flush_words, .example = "auto",
+     .dflt = "off", .help = "Without effect for HTTP, where nothing is held back."},
+    {.key = "flushwait", .kind = RP_PARAM_INT, .offset = W(flushwait_ms), .min = 0, .max = 1000, .example = "10",
+     .dflt = "10", .help = "Without effect for HTTP."},
+    {.key = "iobuffersize", .kind = RP_PARAM_SIZE, .offset = W(iobuffersize), .min = 512, .max = INT_MAX,
+     .zero_means = 8192, .example = "8192", .dflt = "8192", .help = "Without effect for HTTP."},
+    {.key = "receivebuffersize", .kind = RP_PARAM_SIZE, .offset = W(receivebuffersize), .min = 512, .max = INT_MAX,
+     .zero_means = 0, .example = "65536", .dflt = "0 (the system's)",
+     .help = "Receive buffer (SO_RCVBUF) of connections to the backend, in bytes."},
+    {.key = "responsefieldsize", .kind = RP_PARAM_SIZE, .offset = W(responsefieldsize), .min = 1, .max = INT_MAX,
+     .zero_means = 8192, .example = "16384", .dflt = "8192",
+     .help = "Longest status line or header line accepted from the backend, in bytes."},
+    {.key = "route", .kind = RP_PARAM_STRING, .offset = W(route), .min = 0, .max = RP_ROUTE_MAX, .example = "node1",
+     .dflt = "none", .help = "Name of a balancer member in session identifiers (sticky sessions)."},
+    {.key = "redirect", .kind = RP_PARAM_STRING, .offset = W(redirect), .min = 0, .max = RP_ROUTE_MAX,
+     .example = "node2", .dflt = "none", .help = "Route whose member takes the sessions of this one while it can not be used."},
+    {.key = "status", .kind = RP_PARAM_STATUS, .offset = W(status_set), .example = "+H", .dflt = "none",
+     .help = "Flags of a balancer member that the configuration sets (+) or clears (-): D disabled, S stopped, I errors ignored, H hot standby, R hot spare, E in error, N draining, C health check failed."},
+    {.key = "lbset", .kind = RP_PARAM_INT, .offset = W(lbset), .min = 0, .max = RP_LBSET_MAX, .example = "1",
+     .dflt = "0", .help = "Members of a higher set are used when no member of a lower one can be."},
+    {.key = "upgrade", .kind = RP_PARAM_PROTOCOLS, .offset = W(upgrade), .min = 1, .max = 255, .example = "websocket",
+     .dflt = "none (websocket for ws: and wss:)",
+     .help = "Protocols that a client may upgrade to: names with commas between them, ANY or *, or NONE."},
+    {.key = "flusher", .kind = RP_PARAM_STRING, .offset = W(flusher), .min = 0, .max = 15, .example = "flush",
+     .dflt = "flush", .help = "Without effect for HTTP."},
+    {.key = "secret", .kind = RP_PARAM_STRING, .offset = W(secret), .min = 0, .max = 63, .example = "s3cret",
+     .dflt = "none", .help = "Without effect for HTTP."},
+    {.key = "hcmethod", .kind = RP_PARAM_WORD, .offset = W(hcmethod), .words = hcmethod_words, .example = "GET",
+     .dflt = "NONE", .later = LATER, .help = "How the health of a balancer member is checked."},
+    {.key = "hcuri", .kind = RP_PARAM_STRING, .offset = W(hcuri), .min = 0, .max = 63, .example = "/health",
+     .dflt = "none", .later = LATER, .help = "Path that a health check asks for, behind the member's own path."},
+    {.key = "hcinterval", .kind = RP_PARAM_TIME, .offset = W(hcinterval_us), .min = 100 * RP_MSEC_US,
+     .max = (apr_int64_t)INT_MAX * RP_SEC_US, .unit = RP_SEC_US, .example = "30", .dflt = "30", .later = LATER,
+     .help = "Time between health checks."},
+    {.key = "hcpasses", .kind = RP_PARAM_INT, .offset = W(hcpasses), .min = 0, .max = INT_MAX, .example = "2",
+     .dflt = "1", .later = LATER, .help = "Good checks after which a member is used again."},
+    {.key = "hcfails", .kind = RP_PARAM_INT, .offset = W(hcfails), .min = 0, .max = INT_MAX, .example = "3",
+     .dflt = "1", .later = LATER, .help = "Bad checks after which a member is not used any more."},
+    {.key = "hctemplate", .kind = RP_PARAM_STRING, .offset = W(hctemplate), .min = 1, .max = 63, .example = "tcp5",
+     .dflt = "none", .later = LATER, .help = "Name of a ProxyHCTemplate whose settings are taken over."},
+    {.key = "hcexpr", .kind = RP_PARAM_STRING, .offset = W(hcexpr), .min = 1, .max = 15, .example = "ok234",
+     .dflt = "none", .later = LATER, .help = "Name of a ProxyHCExpr that decides whether a check was good."},
+};
+
+const rp_param_table_t rp_worker_param_table = {"worker", rows, (int)(sizeof(rows) / sizeof(rows[0])), W(written)};
+_Static_assert(sizeof(rows) / sizeof(rows[0]) <= 64, "one bit of `written` a row");
+
+const rp_param_row_t *rp_worker_param_rows(int *n)
+{
+    *n = rp_worker_param_table.nrows;
+    return rows;
+}
+
+const rp_param_row_t *rp_worker_param_row(const char *key) { return rp_param_find(&rp_worker_param_table, key); }
+
+void rp_worker_params_init(rp_worker_params_t *p)
+{
+    memset(p, 0, sizeof(*p));
+    p->loadfactor_x100 = p->retry_s = p->ttl_s = p->min = p->smax = p->max = p->addressttl_s = -1;
+    p->flushpackets = p->flushwait_ms = p->lbset = p->hcpasses = p->hcfails = -1;
+    p->timeout_us = p->connecttimeout_us = p->ping_us = p->acquire_us = p->hcinterval_us = -1;
+    p->iobuffersize = p->receivebuffersize = p->responsefieldsize = -1;
+    p->keepalive = p->reuse = RP_UNSET;
+}
+
+static void dflt_int(int *member, int value)
+{
+    if (*member < 0) {
+        *member = value;
+    }
+}
+
+static void dflt_str(const char **member, const char *value)
+{
+    if (*member == NULL) {
+        *member = value;
+    }
+}
+
+void rp_worker_params_defaults(rp_worker_params_t *p)
+{
+    dflt_int(&p->loadfactor_x100, 100);
+    dflt_int(&p->retry_s, 60);
+    dflt_int(&p->min, 0);
+    dflt_int(&p->max, 0);
+    dflt_int(&p->flushpackets, 0);
+    dflt_int(&p->flushwait_ms, 10);
+    dflt_int(&p->lbset, 0);
+    dflt_int(&p->hcpasses, 1);
+    dflt_int(&p->hcfails, 1);
+    dflt_str(&p->flusher, "flush");
+    dflt_str(&p->hcmethod, "NONE");
+    p->keepalive = p->keepalive == RP_UNSET ? RP_OFF : p->keepalive;
+    p->iobuffersize = p->iobuffersize < 0 ? 8192 : p->iobuffersize;
+    p->receivebuffersize = p->receivebuffersize < 0 ? 0 : p->receivebuffersize;
+    p->responsefieldsize = p->responsefieldsize < 0 ? 8192 : p->responsefieldsize;
+    p->hcinterval_us = p->hcinterval_us < 0 ? 30 * (apr_interval_time_t)RP_SEC_US : p->hcinterval_us;
+}
+
+const char *rp_worker_param_set(apr_pool_t *pool, rp_worker_params_t *p, const char *key, const char *value)
+{
+    return rp_param_set(pool, &rp_worker_param_table, &rp_balancer_param_table, p, key, value);
+}
+
+void rp_worker_params_merge(rp_worker_params_t *base, const rp_worker_params_t *add)
+{
+    rp_param_merge(&rp_worker_param_table, base, add);
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Permits of a worker. The counter is one atomic; the queue of waiters has a mutex that nobody takes while permits are free.
+ *
+ * No wake-up is lost: a waiter makes itself visible (waiters + 1) before it looks at the counter once more, and a releaser lowers the
+ * counter before it looks for waiters. With sequentially consistent operations one of the two sees the other.
+ */
+#include <errno.h>
+#include <time.h>
+
+#include "upstream/clock.h"
+#include "upstream/permit_int.h"
+#include "upstream/worker.h"
+
+/* Raise the counter unless it is at max. */
+static int count_up(rp_worker_t *w)
+{
+    apr_uint32_t max = w->params.max > 0 ? (apr_uint32_t)w->params.max : 0;
+    apr_uint32_t n = __atomic_load_n(&w->stat.in_flight, __ATOMIC_SEQ_CST);
+
+    do {
+        if (max != 0 && n >= max) {
+            return 0;
+        }
+    } while (!__atomic_compare_exchange_n(&w->stat.in_flight, &n, n + 1, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+    return 1;
+}
+
+apr_status_t rp_permit_try(rp_worker_t *w)
+{
+    if (__atomic_load_n(&w->stat.waiters, __ATOMIC_SEQ_CST) != 0) {
+        return APR_EAGAIN; /* first come, first served */
+    }
+    return count_up(w) ? APR_SUCCESS : APR_EAGAIN;
+}
+
+static rp_waiter_t *pop_locked(rp_worker_t *w)
+{
+    rp_waiter_t *first;
+
+    if (APR_RING_EMPTY(&w->shared.waiters, rp_waiter_t, link)) {
+        return NULL;
+    }
+    first = APR_RING_FIRST(&w->shared.waiters);
+    APR_RING_REMOVE(first, link);
+    (void)__atomic_sub_fetch(&w->stat.waiters, 1, __ATOMIC_SEQ_CST);
+    return first;
+}
+
+static void grant_locked(rp_waiter_t *first)
+{
+    first->granted = 1;
+    first->wake(first);
+}
+
+/* Hand out what is free. */
+static void serve_locked(rp_worker_t *w)
+{
+    while (!APR_RING_EMPTY(&w->shared.waiters, rp_waiter_t, link) && count_up(w)) {
+        grant_locked(pop_locked(w));
+    }
+}
+
+void rp_permit_release(rp_worker_t *w)
+{
+    if (__atomic_load_n(&w->stat.waiters, __ATOMIC_SEQ_CST) != 0) {
+        rp_waiter_t *first;
+
+        (void)pthread_mutex_lock(&w->shared.mutex);
+        first = pop_locked(w);
+        if (first != NULL) { /* the permit changes hands; the counter stays */
+            grant_locked(first);
+        }
+        (void)pthread_mutex_unlock(&w->shared.mutex);
+        if (first != NULL) {
+            return;
+        }
+    }
+    (void)__atomic_sub_fetch(&w->stat.in_flight, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&w->stat.waiters, __ATOMIC_SEQ_CST) != 0) { /* somebody came in between */
+        (void)pthread_mutex_lock(&w->shared.mutex);
+        serve_locked(w);
+        (void)pthread_mutex_unlock(&w->shared.mutex);
+    }
+}
+
+/* ---- a thread that waits ---- */
+
+typedef struct thread_waiter_t {
+    rp_waiter_t base;
+    pthread_cond_t cond;
+} thread_waiter_t;
+
+static void wake_thread(rp_waiter_t *self)
+{
+    (void)pthread_cond_signal(&((thread_waiter_t *)self)->cond);
+}
+
+static int cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+    int err = pthread_condattr_init(&attr);
+
+    if (err == 0) {
+        err = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+        if (err == 0) {
+            err = pthread_cond_init(cond, &attr);
+        }
+        (void)pthread_condattr_destroy(&attr);
+    }
+    return err;
+}
+
+/* Until granted or the deadline. The queue is left either way. */
+static apr_status_t wait_locked(rp_worker_t *w, thread_waiter_t *me, apr_time_t deadline_us)
+{
+    struct timespec until = {.tv_sec = (time_t)(deadline_us / 1000000), .tv_nsec = (long)(deadline_us % 1000000) * 1000};
+    int err = 0;
+
+    while (!me->base.granted && err == 0) {
+        err = pthread_cond_timedwait(&me->cond, &w->shared.mutex, &until);
+    }
+    if (me->base.granted) {
+        return APR_SUCCESS;
+    }
+    APR_RING_REMOVE(&me->base, link);
+    (void)__atomic_sub_fetch(&w->stat.waiters, 1, __ATOMIC_SEQ_CST);
+    return APR_TIMEUP;
+}
+
+apr_status_t rp_permit_acquire(rp_worker_t *w, apr_time_t deadline_us)
+{
+    thread_waiter_t me = {.base = {.wake = wake_thread}};
+    apr_status_t rv = cond_init(&me.cond);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (deadline_us < 0) {
+        deadline_us = 0;
+    }
+    (void)pthread_mutex_lock(&w->shared.mutex);
+    APR_RING_INSERT_TAIL(&w->shared.waiters, &me.base, rp_waiter_t, link);
+    (void)__atomic_add_fetch(&w->stat.waiters, 1, __ATOMIC_SEQ_CST);
+    serve_locked(w);
+    rv = wait_locked(w, &me, deadline_us);
+    (void)pthread_mutex_unlock(&w->shared.mutex);
+    (void)pthread_cond_destroy(&me.cond);
+    return rv;
+}
+
+apr_status_t rp_permit_wait(rp_worker_t *w, apr_time_t deadline_us)
+{
+    apr_status_t rv = rp_permit_acquire(w, deadline_us);
+
+    if (rv == APR_SUCCESS) {
+        rp_permit_release(w);
+    }
+    return rv;
+}
