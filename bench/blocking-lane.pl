@@ -107,7 +107,6 @@ KeepAlive On
 MaxKeepAliveRequests 0
 KeepAliveTimeout 30
 LogFormat "%h %l %u %t \\"%r\\" %>s %b" common
-LoadModule log_config_module $opt{moddir}/mod_log_config.so
 CustomLog $d/access.log common
 Redirect 204 /r204
 $config
