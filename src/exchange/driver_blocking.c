@@ -43,6 +43,19 @@ static unsigned poll_ready(short revents, unsigned mask, unsigned rd, unsigned w
     return ready;
 }
 
+/*
+ * The common case: only the answer is waited for, with the whole I/O time-out ahead. Then the read itself may do the waiting.
+ */
+static int wait_in_read(rp_exchange_t *ex)
+{
+    const rp_wait_t *wait = rp_exchange_wait(ex);
+
+    if (wait->mask != RP_WAIT_BACKEND_READ || wait->deadline_us != ex->now_us + ex->conf.io_us) {
+        return 0;
+    }
+    return rp_conn_wait_in_read(rp_exchange_conn(ex), ex->conf.io_us);
+}
+
 /* Wait on the descriptors. *nofd_ms: back-off of clients that have none. */
 static unsigned wait_io(rp_exchange_t *ex, const rp_blocking_client_t *client, void *ctx, int *nofd_ms)
 {
@@ -128,6 +141,9 @@ rp_step_e rp_exchange_run(rp_exchange_t *ex, const rp_blocking_client_t *client,
             if (rp_permit_acquire(rp_exchange_worker(ex), rp_exchange_wait(ex)->deadline_us) == APR_SUCCESS) {
                 rp_exchange_permit_granted(ex);
             } /* else step() sees by its clock that the time is up */
+        }
+        else if (wait_in_read(ex)) {
+            ready = RP_WAIT_BACKEND_READ;
         }
         else {
             ready = wait_io(ex, client, ctx, &nofd_ms);

@@ -3,6 +3,7 @@
 #include "upstream/conn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -221,16 +222,20 @@ void rp_conn_reset(rp_conn_t *conn)
     conn->io = NULL;
     conn->state = RP_CONN_NEW;
     conn->local_port = 0;
+    conn->read_wait_us = 0;
+    conn->wait_in_read = 0;
 }
 
 /* ---- plain operations ---- */
 
 static apr_status_t plain_recv(rp_conn_t *conn, char *buf, apr_size_t *len)
 {
+    int flags = conn->wait_in_read ? 0 : MSG_DONTWAIT;
     ssize_t n;
 
+    conn->wait_in_read = 0;
     do {
-        n = recv(conn->fd, buf, *len, MSG_DONTWAIT);
+        n = recv(conn->fd, buf, *len, flags);
     } while (n < 0 && errno == EINTR);
     if (n > 0) {
         *len = (apr_size_t)n;
@@ -241,6 +246,25 @@ static apr_status_t plain_recv(rp_conn_t *conn, char *buf, apr_size_t *len)
         return APR_EOF;
     }
     return errno == EWOULDBLOCK ? APR_EAGAIN : errno;
+}
+
+int rp_conn_wait_in_read(rp_conn_t *conn, apr_interval_time_t timeout_us)
+{
+    if (conn->ops != &rp_conn_plain_ops || conn->fd < 0) {
+        return 0;
+    }
+    if (conn->read_wait_us != timeout_us) {
+        struct timeval tv = {(time_t)(timeout_us / 1000000), (suseconds_t)(timeout_us % 1000000)};
+        int fl = conn->read_wait_us == 0 ? fcntl(conn->fd, F_GETFL) : 0;
+
+        if (setsockopt(conn->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) < 0
+            || (conn->read_wait_us == 0 && (fl < 0 || fcntl(conn->fd, F_SETFL, fl & ~O_NONBLOCK) < 0))) {
+            return 0;
+        }
+        conn->read_wait_us = timeout_us;
+    }
+    conn->wait_in_read = 1;
+    return 1;
 }
 
 static apr_status_t plain_sendv(rp_conn_t *conn, const struct iovec *vec, int nvec, apr_size_t *sent)

@@ -66,6 +66,8 @@ struct rp_conn_t {
     apr_time_t idle_since_us;         /**< monotonic */
     int peer_keepalive_s;             /**< what the backend's Keep-Alive: timeout= promised, or -1 */
     int unclean_eof;                  /**< TLS: the input ended without a close-notify (RFC 9112 9.8: may be cut short) */
+    apr_interval_time_t read_wait_us; /**< rp_conn_wait_in_read: SO_RCVTIMEO in force, 0 none yet */
+    int wait_in_read;                 /**< the next read may wait */
     void *pinned_to;                  /**< client connection it belongs to (NTLM, Negotiate), or NULL */
 };
 
@@ -93,6 +95,12 @@ void rp_conn_reset(rp_conn_t *conn);
 /** Wait-free check before reuse: RP_REFUSE_NONE, or why not (peer closed, unexpected bytes, error). One system call for plain
  * connections. A TLS record that holds no data (session tickets) is eaten and is no reason. */
 int rp_conn_reuse_check(rp_conn_t *conn);
+
+/**
+ * Blocking driver only: let the next recv of a plain connection wait up to timeout_us for its first byte, which saves the poll. What
+ * it returns after that time is APR_EAGAIN. The time goes to the kernel only when it changes. @return 1, or 0 when this connection can not.
+ */
+int rp_conn_wait_in_read(rp_conn_t *conn, apr_interval_time_t timeout_us);
 
 /** The socket's descriptor, or -1. */
 int rp_conn_fd(const rp_conn_t *conn);
