@@ -1,33 +1,56 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Build the modules by plain apxs, without autotools. The commands are printed: they can be typed as well.
-# Usage: scripts/apxs-build.sh [-i]    (-i: install too)    APXS=/path/to/apxs to choose the httpd
+# Build the modules by plain apxs, without autotools. Every command is printed as it runs and can be typed as well.
+# libtool puts objects beside sources, so the work is done in a copy.
+# Usage: scripts/apxs-build.sh -i          install into the httpd of apxs
+#        scripts/apxs-build.sh -o DIR      put the modules into DIR
+# APXS=PATH chooses the httpd, CC the compiler.
 set -eu
 cd "$(dirname "$0")/.."
-apxs=${APXS:-$(command -v apxs || command -v apxs2)}
-out=${RPROXY_APXS_DIR:-$(pwd)}
-install=${1:-}
+apxs=${APXS:-$(command -v apxs || command -v apxs2 || true)}
+dir=
+case ${1:-} in
+-i) [ $# -eq 1 ] ;;
+-o) [ $# -eq 2 ] && dir=$(cd "$2" && pwd) ;;
+*) false ;;
+esac || { sed -n 's/^# Usage: /usage: /p; s/^#        scripts/       scripts/p' "$0" >&2; exit 2; }
+if [ -z "$apxs" ]; then
+    echo "apxs not found. Debian: apt-get install apache2-dev. Red Hat: dnf install httpd-devel." >&2
+    exit 1
+fi
 
-# libtool puts objects beside the sources: work on a copy, so that the tree stays clean
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cp -R include src mod_rproxy.c mod_rproxy_balancer.c mod_rproxy_reverse.c "$work/"
 cd "$work"
 
-# $1 module, $2... sources
+# the .c files of some folders of src/, in an order that does not change
+sources() {
+    for folder in "$@"; do
+        for f in src/"$folder"/*.c; do
+            [ ! -e "$f" ] || printf '%s ' "$f"
+        done
+    done
+}
+
+say_and_run() {
+    echo "$*"
+    "$@"
+}
+
+# $1 module, rest: sources. Hidden by default: a module must show httpd its record and nothing else.
 build() {
-    module=$1
-    shift
-    set -x
-    # shellcheck disable=SC2086 # -i or nothing
-    "$apxs" -c -S CC="${CC:-gcc}" -Wc,-std=gnu11 -Wc,-fvisibility=hidden -I include -I src -o "$module.la" "$module.c" "$@"
-    { set +x; } 2>/dev/null
-    if [ "$install" = -i ]; then
-        "$apxs" -i "$module.la"
+    say_and_run "$apxs" ${CC:+-S "CC=$CC"} -c -Wc,-std=gnu11 -Wc,-fvisibility=hidden -I src -I include "$@"
+    module=${1%.c}
+    if [ -n "$dir" ]; then
+        cp ".libs/$module.so" "$dir/"
     else
-        cp .libs/"$module.so" "$out/"
+        say_and_run "$apxs" -i "$module.la"
     fi
 }
-build mod_rproxy src/wire/*.c src/upstream/*.c src/exchange/*.c src/config/*.c src/mapping/*.c src/request/*.c
-build mod_rproxy_balancer
-build mod_rproxy_reverse src/wire/*.c src/reverse/*.c
+
+# shellcheck disable=SC2046 # lists of words
+build mod_rproxy.c $(sources request config mapping exchange upstream wire)
+build mod_rproxy_balancer.c
+# shellcheck disable=SC2046
+build mod_rproxy_reverse.c $(sources reverse wire)

@@ -1,11 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Configure and build in ./build (or $RPROXY_BUILD_DIR). Arguments go to configure.
+# Make configure where needed, configure and build in DIR. Usage: scripts/build.sh DIR [arguments of configure]
 set -eu
 cd "$(dirname "$0")/.."
 top=$(pwd)
-dir=${RPROXY_BUILD_DIR:-$top/build}
-[ -x configure ] && [ configure -nt configure.ac ] && [ Makefile.in -nt Makefile.am ] || autoreconf -fi >/dev/null 2>&1 || autoreconf -fi
+dir=${1:?usage: scripts/build.sh DIR [arguments of configure]}
+shift
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+autoreconf -i >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
 mkdir -p "$dir"
 cd "$dir"
 "$top/configure" -q "$@"

@@ -1,57 +1,98 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Install what is missing to build (and, with --test, to test) on Debian 12. Starts no service and leaves /etc/apache2 alone:
-# the server's binary comes from apache2-bin, never from apache2; Apache::Test's Perl files are unpacked into .deps/, because
-# the package that has them would change /etc/apache2.
-# Usage: scripts/install-deps.sh [--test]
+# Install what is missing on Debian 12. No service is started and /etc/apache2 stays as it is: the server's program comes
+# from apache2-bin, never from apache2, and Apache::Test is unpacked into .deps/ because the package that holds it
+# (libapache2-mod-perl2) would change /etc/apache2. Nothing is fetched when nothing is missing.
+# Usage: scripts/install-deps.sh [--build] [--test]      (--build alone when there is no argument; --test includes it)
 set -eu
 cd "$(dirname "$0")/.."
 
 build_packages="apache2-bin apache2-dev autoconf automake libtool pkg-config gcc make libc6-dev perl curl"
-test_packages="check apache2-utils openssl libssl-dev libio-socket-ssl-perl libnet-ssleay-perl libwww-perl liburi-perl nghttp2-client
-clang clang-tidy cppcheck valgrind libclang-rt-14-dev strace shellcheck xz-utils"
-wanted=$build_packages
-[ "${1:-}" = --test ] && wanted="$build_packages $test_packages"
+test_packages="check apache2-utils openssl libssl-dev libio-socket-ssl-perl libnet-ssleay-perl libwww-perl liburi-perl
+nghttp2-client clang clang-tidy libclang-rt-dev llvm cppcheck valgrind libc6-dbg strace shellcheck xz-utils"
+redhat_build="httpd httpd-devel apr-devel apr-util-devel autoconf automake libtool pkgconf-pkg-config gcc make perl curl"
+redhat_test="check-devel httpd-tools mod_ssl mod_http2 openssl openssl-devel perl-IO-Socket-SSL perl-libwww-perl perl-URI \
+nghttp2 clang clang-tools-extra compiler-rt cppcheck valgrind strace ShellCheck"
+
+wanted=$build_packages redhat=$redhat_build test=
+for arg in "$@"; do
+    case $arg in
+    --build) ;;
+    --test) wanted="$build_packages $test_packages" redhat="$redhat_build $redhat_test" test=1 ;;
+    *) echo "usage: scripts/install-deps.sh [--build] [--test]" >&2; exit 2 ;;
+    esac
+done
+
+if ! command -v apt-get >/dev/null 2>&1 || ! command -v dpkg-query >/dev/null 2>&1; then
+    echo "install-deps.sh knows Debian's packages only; nothing was installed or checked. On Red Hat:" >&2
+    echo "dnf install $redhat" >&2
+    [ -z "$test" ] || echo "and Apache::Test from CPAN" >&2
+    exit 0
+fi
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        sudo "$@"
+    fi
+}
+
+policy=/usr/sbin/policy-rc.d
+policy_made=
+restore_policy() {
+    [ -z "$policy_made" ] || as_root rm -f "$policy"
+    policy_made=
+}
+trap restore_policy EXIT
+trap 'exit 130' INT TERM
+
+# How Debian is told that no service may start during an installation. A policy that is there already is left alone.
+forbid_services() {
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        policy_made=1
+        as_root chmod 755 "$policy"
+    fi
+}
+
+apt() {
+    as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -qq -o Dpkg::Use-Pty=0 "$@" </dev/null
+}
 
 missing=
 for p in $wanted; do
-    dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
+    dpkg-query -W -f '${Status}\n' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
 done
-run=
-if [ "$(id -u)" -ne 0 ]; then
-    run=sudo
-fi
-
-# While packages are installed, services must not start: policy-rc.d is how Debian is told so. An existing one is left alone.
-policy=/usr/sbin/policy-rc.d
 if [ -n "$missing" ]; then
-    if [ -n "$run" ] && ! command -v sudo >/dev/null 2>&1; then
-        echo "missing packages:$missing" >&2
-        echo "install them as root: apt-get install$missing" >&2
+    if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null 2>&1; then
+        echo "missing packages; install them as root with: apt-get install$missing" >&2
         exit 1
     fi
-    made=
-    if [ ! -e $policy ]; then
-        printf '#!/bin/sh\nexit 101\n' | $run tee $policy >/dev/null
-        $run chmod 755 $policy
-        made=1
-    fi
-    status=0
-    $run env DEBIAN_FRONTEND=noninteractive apt-get update -qq || status=$?
+    echo "installing:$missing"
+    forbid_services
+    apt update
     # shellcheck disable=SC2086 # a list of words
-    [ $status -ne 0 ] || $run env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing || status=$?
-    [ -z "$made" ] || $run rm -f $policy
-    [ $status -eq 0 ] || { echo "apt-get failed; missing:$missing" >&2; exit 1; }
+    apt install -y --no-install-recommends $missing
+    restore_policy
 fi
 
-if [ "${1:-}" = --test ] && [ ! -e .deps/perl/Apache/Test.pm ]; then
-    rm -rf .deps
-    mkdir -p .deps/deb .deps/perl
-    (cd .deps/deb && apt-get download -qq libapache2-mod-perl2 2>/dev/null ||
-        { $run apt-get update -qq && apt-get download -qq libapache2-mod-perl2; })
+if [ -n "$test" ] && [ ! -e .deps/perl/Apache/Test.pm ] && ! perl -MApache::Test -e1 2>/dev/null; then
+    echo "unpacking Apache::Test into .deps"
+    rm -rf .deps/deb .deps/unpacked .deps/perl
+    mkdir -p .deps/deb .deps/unpacked
+    # as the caller, not as root: a download changes nothing outside .deps
+    if ! (cd .deps/deb && apt-get download -qq libapache2-mod-perl2 >/dev/null 2>&1); then
+        apt update
+        (cd .deps/deb && apt-get download -qq libapache2-mod-perl2)
+    fi
     dpkg -x .deps/deb/libapache2-mod-perl2_*.deb .deps/unpacked
     found=$(find .deps/unpacked -path '*/Apache/Test.pm' | head -n 1)
-    [ -n "$found" ] || { echo "no Apache/Test.pm in libapache2-mod-perl2" >&2; exit 1; }
-    cp -R "$(dirname "$found")" .deps/perl/
+    if [ -z "$found" ]; then
+        echo "no Apache/Test.pm in the package libapache2-mod-perl2; install Apache::Test from CPAN" >&2
+        exit 1
+    fi
+    mkdir -p .deps/perl/Apache
+    cp -R "$(dirname "$found")"/Test*.pm .deps/perl/Apache/
     rm -rf .deps/deb .deps/unpacked
 fi

@@ -1,14 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154 # srcdir, builddir, PERL, HTTPD, APXS: of the script that sources this one
 # Sourced by check.sh and check-long.sh: run_suite NAME [arguments of t/TEST] runs the Apache::Test suite and counts it.
 # Apache::Test is not needed system-wide: install-deps.sh unpacks it into .deps (its Debian package would edit /etc/apache2).
 
 # Where Apache::Test was unpacked, as a PERL5LIB that keeps the caller's.
 suite_perl5lib() {
     lib=$srcdir/scripts/perl
-    for d in "$srcdir"/.deps/usr/share/perl5 "$srcdir"/.deps/usr/lib/*/perl5/*; do
-        [ -d "$d" ] && lib=$lib:$d
-    done
+    [ ! -d "$srcdir/.deps/perl" ] || lib=$lib:$srcdir/.deps/perl
     printf '%s' "$lib${PERL5LIB:+:$PERL5LIB}"
 }
 

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The second command of the README: installs what the tests need, builds with warnings as errors, runs all of `make check`.
+# The second command of the README: installs what the tests need, builds with warnings as errors in build-test/, and runs
+# all of `make check`. Its last line is "N passed, N failed, N skipped"; it ends with 0 only when nothing failed or was skipped.
 set -eu
 cd "$(dirname "$0")/.."
-./scripts/install-deps.sh --test
-./scripts/build.sh --enable-werror
-make -s -C "${RPROXY_BUILD_DIR:-build}" -j"$(nproc)" check
+./scripts/install-deps.sh --build --test
+./scripts/build.sh build-test --enable-werror
+exec make -s -C build-test -j"$(nproc)" check
