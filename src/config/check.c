@@ -180,10 +180,19 @@ static int check_workers(rp_reading_t *reading, apr_pool_t *ptemp, const rp_serv
         rp_worker_t *worker = APR_ARRAY_IDX(workers, i, rp_worker_t *);
 
         complete_worker(merged, worker);
+        rp_worker_params_defaults(&worker->params);
         refused += check_health_names(own, worker) + check_remote(ptemp, merged, worker);
         notice_params(reading->pool, rows, n, worker->params.written);
     }
     return refused;
+}
+
+static void complete_balancers(const rp_server_conf_t *conf)
+{
+    for (int i = 0; i < conf->balancers->nelts; i++) {
+        rp_balancer_params_defaults(
+            &APR_ARRAY_IDX(conf->balancers, i, rp_balancer_conf_t *)->params);
+    }
 }
 
 /* One server as written, before merging; merged things are seen through its server_rec. */
@@ -248,6 +257,9 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
     for (int i = 0; i < reading->confs->nelts; i++) {
         refused +=
             check_server(reading, ptemp, APR_ARRAY_IDX(reading->confs, i, rp_server_conf_t *));
+    }
+    for (server_rec *server = s; server; server = server->next) {
+        complete_balancers(rp_server_conf(server));
     }
     rp_tls_check_config(reading, s);
     if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {

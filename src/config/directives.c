@@ -121,9 +121,7 @@ static const char *set_word(cmd_parms *cmd, const rp_directive_t *row, int *memb
 
 static const char *number_error(cmd_parms *cmd, const rp_directive_t *row, const char *arg)
 {
-    const char *unit = row->kind == RP_KIND_SECONDS ? " of seconds"
-                       : row->kind == RP_KIND_SIZE  ? " of bytes"
-                                                    : "";
+    const char *unit = row->kind == RP_KIND_SIZE ? " of bytes" : "";
 
     return apr_psprintf(cmd->pool,
                         "%s: \"%s\" is not a whole number%s from %" APR_INT64_T_FMT
@@ -132,26 +130,29 @@ static const char *number_error(cmd_parms *cmd, const rp_directive_t *row, const
                         row->kind == RP_KIND_SIZE ? ", or 0 for the default" : "");
 }
 
-/*
- * Seconds. A unit behind the number was always ignored ("500ms" means 500 seconds), so it still
- * is; the line is named in a warning.
- */
-static const char *set_seconds(cmd_parms *cmd, const rp_directive_t *row,
-                               apr_interval_time_t *member, const char *arg)
+/* Seconds, or a number with a unit: mod_proxy ignored the unit ("500ms" was 500 seconds). */
+static const char *set_time(cmd_parms *cmd, const rp_directive_t *row, apr_interval_time_t *member,
+                            const char *arg)
 {
+    apr_interval_time_t time = -1;
     apr_int64_t n;
     const char *rest;
 
-    if (!rp_number_prefix(arg, row->min, row->max, &n, &rest) || !rp_is_unit(rest)) {
-        return number_error(cmd, row, arg);
+    if (!rp_number_prefix(arg, row->min, row->max, &n, &rest)
+        || ap_timeout_parameter_parse(arg, &time, "s") != APR_SUCCESS
+        || time < apr_time_from_msec(1)) {
+        return apr_psprintf(cmd->pool,
+                            "%s: \"%s\" is neither a whole number of seconds from %" APR_INT64_T_FMT
+                            " to %" APR_INT64_T_FMT " nor one with a unit (ms, s, mi, h)",
+                            row->name, arg, row->min, row->max);
     }
-    if (*rest && ap_cstr_casecmp(rest, "s") != 0) {
+    if (*rest && time != apr_time_from_sec(n)) {
         rp_message_add(cmd, APLOG_WARNING,
-                       "RP0010: %s: %s \"%s\" counts seconds and ignores the unit: it means "
-                       "%" APR_INT64_T_FMT " seconds; write the number alone",
+                       "RP0010: %s: %s \"%s\": the unit counts here; where mod_proxy read this "
+                       "line, it meant %" APR_INT64_T_FMT " seconds",
                        rp_at(cmd), row->name, arg, n);
     }
-    *member = apr_time_from_sec(n);
+    *member = time;
     return NULL;
 }
 
@@ -168,8 +169,8 @@ const char *rp_set_value(cmd_parms *cmd, void *mconfig, const char *arg)
     switch (row->kind) {
     case RP_KIND_WORD:
         return set_word(cmd, row, member, arg);
-    case RP_KIND_SECONDS:
-        return set_seconds(cmd, row, member, arg);
+    case RP_KIND_TIME:
+        return set_time(cmd, row, member, arg);
     case RP_KIND_NUMBER:
         if (!rp_number_parse(arg, row->min, row->max, &n)) {
             return number_error(cmd, row, arg);

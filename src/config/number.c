@@ -42,11 +42,3 @@ int rp_number_parse(const char *text, apr_int64_t min, apr_int64_t max, apr_int6
     *out = n;
     return 1;
 }
-
-int rp_is_unit(const char *text)
-{
-    while (apr_isalpha(*text)) {
-        text++;
-    }
-    return *text == '\0';
-}

@@ -19,7 +19,4 @@ int rp_number_prefix(const char *text, apr_int64_t min, apr_int64_t max, apr_int
 /** The same with nothing behind the number. */
 int rp_number_parse(const char *text, apr_int64_t min, apr_int64_t max, apr_int64_t *out);
 
-/** 1 for the end of text or letters up to it ("", "s", "ms"): a unit, as far as one can tell. */
-int rp_is_unit(const char *text);
-
 #endif

@@ -142,10 +142,6 @@ static const char *aim_worker(cmd_parms *cmd, rp_rule_t *rule, const rp_passline
     }
     err = rp_worker_define(cmd, cmd->cmd->name, &dest, line->params, &rule->worker);
     rule->worker_own = line->params->nelts > 0;
-    if (err == NULL && varies == RP_VARIES_PATH && rule->worker->wildcard == NULL
-        && rule->worker_own) {
-        rule->worker->wildcard = line->url;
-    }
     return err;
 }
 

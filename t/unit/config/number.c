@@ -62,21 +62,11 @@ START_TEST(number_prefix_unit_rest_points_behind)
 }
 END_TEST
 
-START_TEST(is_unit_letters_only)
-{
-    ck_assert_int_eq(rp_is_unit(""), 1);
-    ck_assert_int_eq(rp_is_unit("ms"), 1);
-    ck_assert_int_eq(rp_is_unit("m s"), 0);
-    ck_assert_int_eq(rp_is_unit(".5"), 0);
-}
-END_TEST
-
 static void add(TCase *tc)
 {
     tcase_add_loop_test(tc, number_parse_rows_range_and_syntax, 0,
                         (int)(sizeof(rows) / sizeof(rows[0])));
     tcase_add_test(tc, number_prefix_unit_rest_points_behind);
-    tcase_add_test(tc, is_unit_letters_only);
 }
 
 int main(void) { return run("number", add); }
