@@ -2,7 +2,8 @@
 package RProxyCount;
 
 # TAP::Harness that also writes "passed failed skipped" to the file named by RP_COUNT_FILE. A file that died, broke
-# its plan or passed nothing counts as one failure more; a file that skips everything is one skip; TODO is a skip.
+# its plan or passed nothing counts as one failure more; a file that skips everything is one skip, and so is a
+# test that is expected to fail.
 
 use strict;
 use warnings;
