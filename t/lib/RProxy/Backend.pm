@@ -119,7 +119,8 @@ sub script_conn { return $_[0]->command("script conn $_[1]\n$_[2]") }
 # otherwise).
 sub raw_answer {
     my ($self, $path, $bytes, $end) = @_;
-    return $self->script($path, "recv body\nsend " . quote($bytes) . "\n" . ($end // 'linger') . "\n");
+    $end //= 'linger';
+    return $self->script($path, "recv body\nsend " . quote($bytes) . "\n$end\n");
 }
 
 # Bytes as a string of the script language.

@@ -6,7 +6,7 @@ package RProxy::Env;
 #   RPROXY_APXS     apxs of the httpd to test with
 #   RPROXY_HTTPD    its binary, when apxs does not know it
 #   RPROXY_MPM      event (default), worker or prefork
-#   RPROXY_WRAP     words to put before the binary: "valgrind ..." or "env LD_PRELOAD=libasan.so ..."
+#   RPROXY_WRAP     words before the binary: "valgrind ..." or "env LD_PRELOAD=libasan.so"
 #   RPROXY_HTTPD_ARGS  words behind it: "-X"
 #   RPROXY_KEEP     keep the folders of servers
 #   TIMEOUT_MULT    factor on every wait
@@ -104,7 +104,8 @@ sub wait_until {
 # A folder that everybody may enter, gone at the end unless RPROXY_KEEP.
 sub temp_dir {
     my ($name) = @_;
-    my $dir = File::Temp::tempdir("rproxy-$name-XXXXXX", TMPDIR => 1, CLEANUP => !$ENV{RPROXY_KEEP});
+    my @how = (TMPDIR => 1, CLEANUP => !$ENV{RPROXY_KEEP});
+    my $dir = File::Temp::tempdir("rproxy-$name-XXXXXX", @how);
     chmod 0755, $dir or die "chmod $dir: $!\n";
     return $dir;
 }

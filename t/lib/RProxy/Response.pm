@@ -15,7 +15,8 @@ sub new {
 sub parse {
     my ($class, $head) = @_;
     my ($line, @lines) = split /\r?\n/, $head;
-    my ($version, $status, $reason) = ($line // '') =~ m{^HTTP/(\d\.\d) (\d{3})(?: (.*))?$} or return;
+    my ($version, $status, $reason) = ($line // '') =~ m{^HTTP/(\d\.\d) (\d{3})(?: (.*))?$}
+        or return;
     my @fields = map { /^([^:]*):[ \t]*(.*?)[ \t]*$/ ? [$1, $2] : ["\0bad", $_] } @lines;
     return $class->new(
         raw_head => $head,

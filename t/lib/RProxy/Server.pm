@@ -24,8 +24,8 @@ use RProxy::Port qw(free_port);
 # what a distribution may have built in or not
 my @base = qw(log_config unixd version authz_core);
 my @ours = qw(rproxy rproxy_reverse rproxy_balancer);
-my $bad  = qr/exit [ ] signal | AddressSanitizer | LeakSanitizer | ThreadSanitizer | runtime [ ] error: |
-    definitely [ ] lost: [ ] [1-9] | Invalid [ ] (?:read|write) [ ] of | uninitialised [ ] value |
+my $bad  = qr/exit [ ] signal | AddressSanitizer | LeakSanitizer | ThreadSanitizer |
+    runtime [ ] error: | definitely [ ] lost: [ ] [1-9] | Invalid [ ] (?:read|write) [ ] of | uninitialised [ ] value |
     Assertion | malloc\(\): | free\(\): | stack [ ] smashing/x;
 my @all;
 

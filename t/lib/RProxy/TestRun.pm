@@ -88,7 +88,8 @@ sub start {
 sub run_tests {
     my ($self) = @_;
     return $self->SUPER::run_tests unless $self->{opts}{'run-tests'};
-    my @tests = RProxy::Harness->get_tests({tests => $self->{tests}, order => $self->{opts}{order}});
+    my %wanted = (tests => $self->{tests}, order => $self->{opts}{order});
+    my @tests  = RProxy::Harness->get_tests(\%wanted);
     $self->{result} = RProxy::Harness->new(verbose => $self->{opts}{verbose})->run_all(@tests);
     return;
 }
