@@ -134,6 +134,16 @@ static apr_table_t *fresh_headers(request_rec *r, int n)
     return out;
 }
 
+/* An ErrorDocument that is proxied itself keeps the status of the error that it describes. */
+static void set_status(request_rec *r, const rp_h1_resp_t *resp)
+{
+    if (r->prev != NULL && ap_is_HTTP_ERROR(r->status) && !ap_is_HTTP_ERROR(resp->status)) {
+        return;
+    }
+    r->status = resp->status;
+    r->status_line = apr_psprintf(r->pool, "%d %s", resp->status, resp->reason);
+}
+
 apr_status_t rp_response_head_apply(void *ctx, const rp_h1_resp_t *resp, const rp_framing_t *framing, int *discard)
 {
     rp_request_t *rq = ctx;
@@ -145,8 +155,7 @@ apr_status_t rp_response_head_apply(void *ctx, const rp_h1_resp_t *resp, const r
         return rv;
     }
     r->headers_out = out;
-    r->status = resp->status;
-    r->status_line = apr_psprintf(r->pool, "%d %s", resp->status, resp->reason);
+    set_status(r, resp);
     apr_table_unset(out, "Content-Length");
     if (framing->length >= 0 && resp->status != HTTP_NO_CONTENT) {
         apr_table_setn(out, "Content-Length", apr_psprintf(r->pool, "%" APR_INT64_T_FMT, framing->length));

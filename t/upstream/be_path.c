@@ -161,14 +161,15 @@ static int reply_end(be_conn_t *c, const be_req_t *q, const be_reply_t *o)
     if (c->write_failed) {
         return -1;
     }
-    if (be_pending(c) && q->ended) {
-        be_violation(c, "bytes after the end of the request");
-    }
     return o->close ? -1 : 0;
 }
 
 static int reply_bytes(be_conn_t *c, const be_req_t *q, be_reply_t *o, const char *p, size_t n)
 {
+    /* before the answer: once its last byte is out, the next request may come at any time */
+    if (be_pending(c) && q->ended) {
+        be_violation(c, "bytes after the end of the request");
+    }
     if (reply_head(c, q, o, n) != 0) {
         return -1;
     }
