@@ -196,11 +196,7 @@ apr_status_t rp_servlet_match(apr_pool_t *pool, const char *uri, const char *rul
         *rest = out;
     }
     out = apr_palloc(pool, uri_len + 2);
-    p = segs_write(out, &s, 0, 0);
-    if (p == out) {
-        *p++ = '/';
-        *p = '\0';
-    }
+    segs_write(out, &s, 0, 0);
     *clean = out;
     return APR_SUCCESS;
 }
