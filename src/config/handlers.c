@@ -53,7 +53,7 @@ static int rewrite_refused(apr_pool_t *p, const ap_directive_t *node)
 
     ap_getword_conf(p, &args);
     subst = ap_getword_conf(p, &args);
-    flags = ap_getword_conf(p, &args);
+    flags = apr_pstrdup(p, ap_getword_conf(p, &args)); /* "" is a constant there */
     flags += *flags == '[';
     flags[strcspn(flags, "]")] = '\0';
     for (char *flag = apr_strtok(flags, ",", &last); flag; flag = apr_strtok(NULL, ",", &last)) {
