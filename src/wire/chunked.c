@@ -179,13 +179,14 @@ apr_status_t rp_chunk_decode(rp_chunk_dec_t *d, const char *in, apr_size_t len,
                              apr_size_t *consumed, rp_slice_t *data)
 {
     apr_size_t i = 0;
-    int in_trailer;
 
     data->p = NULL;
     data->n = 0;
     d->trailer.p = NULL;
     d->trailer.n = 0;
     while (i < len && d->state < RP_CHUNK_DONE) {
+        int in_trailer = d->state >= RP_CHUNK_TRAILER;
+
         if (d->state == RP_CHUNK_DATA) {
             apr_size_t n = len - i < d->left ? len - i : (apr_size_t)d->left;
 
@@ -198,7 +199,6 @@ apr_status_t rp_chunk_decode(rp_chunk_dec_t *d, const char *in, apr_size_t len,
             *consumed = i + n;
             return APR_SUCCESS;
         }
-        in_trailer = d->state >= RP_CHUNK_TRAILER;
         framing_byte(d, in[i]);
         if (d->state == RP_CHUNK_FAILED) {
             break;

@@ -61,7 +61,7 @@ typedef enum rp_req_err_e {
     RP_REQ_BAD_FRAMING /**< negative length, or chunked in HTTP/1.0 */
 } rp_req_err_e;
 
-#define RP_REQ_HEAD_MAX (1024 * 1024) /**< bytes */
+#define RP_REQ_HEAD_MAX 1048576 /**< bytes */
 
 const char *rp_req_err_str(rp_req_err_e err);
 

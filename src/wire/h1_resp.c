@@ -196,7 +196,7 @@ static apr_status_t refuse(dissect_t *d, rp_h1_err_e err, const char *at)
 
 /** Find the end of the text that starts at p and whose line ends at lf: before the CR, if there is
  * one. */
-static apr_status_t text_end(dissect_t *d, char *p, char *lf, char **end)
+static apr_status_t text_end(dissect_t *d, char *p, const char *lf, char **end)
 {
     apr_size_t n = (apr_size_t)(lf - p);
     apr_size_t i = rp_ctl_find(p, n);

@@ -9,90 +9,58 @@
 
 #include "wire/chars_int.h"
 
-/** The candidate's length is the case label's, so only the bytes are compared. */
-#define MATCH(literal, id)                                     \
-    do {                                                       \
-        if (rp_ch_equal(name, literal, sizeof(literal) - 1)) { \
-            return id;                                         \
-        }                                                      \
-    } while (0)
+#define NAME_LEN_MAX 19
 
-/** Names of up to 10 bytes. */
-static rp_hdr_e short_id(const char *name, apr_size_t n)
-{
-    switch (n) {
-    case 2: MATCH("te", RP_HDR_TE); break;
-    case 3: MATCH("via", RP_HDR_VIA); break;
-    case 4:
-        MATCH("date", RP_HDR_DATE);
-        MATCH("host", RP_HDR_HOST);
-        break;
-    case 6:
-        MATCH("server", RP_HDR_SERVER);
-        MATCH("expect", RP_HDR_EXPECT);
-        break;
-    case 7:
-        MATCH("expires", RP_HDR_EXPIRES);
-        MATCH("upgrade", RP_HDR_UPGRADE);
-        MATCH("trailer", RP_HDR_TRAILER);
-        MATCH("warning", RP_HDR_WARNING);
-        break;
-    case 8:
-        MATCH("location", RP_HDR_LOCATION);
-        MATCH("if-match", RP_HDR_IF_MATCH);
-        MATCH("if-range", RP_HDR_IF_RANGE);
-        break;
-    case 10:
-        MATCH("connection", RP_HDR_CONNECTION);
-        MATCH("set-cookie", RP_HDR_SET_COOKIE);
-        MATCH("keep-alive", RP_HDR_KEEP_ALIVE);
-        break;
-    default: break;
-    }
-    return RP_HDR_OTHER;
-}
-
-/** Names of more than 10 bytes. */
-static rp_hdr_e long_id(const char *name, apr_size_t n)
-{
-    switch (n) {
-    case 12:
-        MATCH("content-type", RP_HDR_CONTENT_TYPE);
-        MATCH("max-forwards", RP_HDR_MAX_FORWARDS);
-        break;
-    case 13:
-        MATCH("last-modified", RP_HDR_LAST_MODIFIED);
-        MATCH("authorization", RP_HDR_AUTHORIZATION);
-        MATCH("if-none-match", RP_HDR_IF_NONE_MATCH);
-        break;
-    case 14: MATCH("content-length", RP_HDR_CONTENT_LENGTH); break;
-    case 15: MATCH("x-forwarded-for", RP_HDR_X_FORWARDED_FOR); break;
-    case 16:
-        MATCH("x-forwarded-host", RP_HDR_X_FORWARDED_HOST);
-        MATCH("www-authenticate", RP_HDR_WWW_AUTHENTICATE);
-        MATCH("proxy-connection", RP_HDR_PROXY_CONNECTION);
-        break;
-    case 17:
-        MATCH("transfer-encoding", RP_HDR_TRANSFER_ENCODING);
-        MATCH("x-forwarded-proto", RP_HDR_X_FORWARDED_PROTO);
-        MATCH("if-modified-since", RP_HDR_IF_MODIFIED_SINCE);
-        break;
-    case 18:
-        MATCH("x-forwarded-server", RP_HDR_X_FORWARDED_SERVER);
-        MATCH("proxy-authenticate", RP_HDR_PROXY_AUTHENTICATE);
-        break;
-    case 19:
-        MATCH("if-unmodified-since", RP_HDR_IF_UNMODIFIED_SINCE);
-        MATCH("proxy-authorization", RP_HDR_PROXY_AUTHORIZATION);
-        break;
-    default: break;
-    }
-    return RP_HDR_OTHER;
-}
+/** The names, by their length; each row ends with an empty entry. */
+static const struct {
+    const char *name;
+    rp_hdr_e id;
+} names[NAME_LEN_MAX + 1][5] = {
+    [2] = { { "te", RP_HDR_TE } },
+    [3] = { { "via", RP_HDR_VIA } },
+    [4] = { { "date", RP_HDR_DATE }, { "host", RP_HDR_HOST } },
+    [6] = { { "server", RP_HDR_SERVER }, { "expect", RP_HDR_EXPECT } },
+    [7] = { { "expires", RP_HDR_EXPIRES },
+            { "upgrade", RP_HDR_UPGRADE },
+            { "trailer", RP_HDR_TRAILER },
+            { "warning", RP_HDR_WARNING } },
+    [8] = { { "location", RP_HDR_LOCATION },
+            { "if-match", RP_HDR_IF_MATCH },
+            { "if-range", RP_HDR_IF_RANGE } },
+    [10] = { { "connection", RP_HDR_CONNECTION },
+             { "set-cookie", RP_HDR_SET_COOKIE },
+             { "keep-alive", RP_HDR_KEEP_ALIVE } },
+    [12] = { { "content-type", RP_HDR_CONTENT_TYPE }, { "max-forwards", RP_HDR_MAX_FORWARDS } },
+    [13] = { { "last-modified", RP_HDR_LAST_MODIFIED },
+             { "authorization", RP_HDR_AUTHORIZATION },
+             { "if-none-match", RP_HDR_IF_NONE_MATCH } },
+    [14] = { { "content-length", RP_HDR_CONTENT_LENGTH } },
+    [15] = { { "x-forwarded-for", RP_HDR_X_FORWARDED_FOR } },
+    [16] = { { "x-forwarded-host", RP_HDR_X_FORWARDED_HOST },
+             { "www-authenticate", RP_HDR_WWW_AUTHENTICATE },
+             { "proxy-connection", RP_HDR_PROXY_CONNECTION } },
+    [17] = { { "transfer-encoding", RP_HDR_TRANSFER_ENCODING },
+             { "x-forwarded-proto", RP_HDR_X_FORWARDED_PROTO },
+             { "if-modified-since", RP_HDR_IF_MODIFIED_SINCE } },
+    [18] = { { "x-forwarded-server", RP_HDR_X_FORWARDED_SERVER },
+             { "proxy-authenticate", RP_HDR_PROXY_AUTHENTICATE } },
+    [19] = { { "if-unmodified-since", RP_HDR_IF_UNMODIFIED_SINCE },
+             { "proxy-authorization", RP_HDR_PROXY_AUTHORIZATION } },
+};
 
 rp_hdr_e rp_hdr_id(const char *name, apr_size_t n)
 {
-    return n <= 10 ? short_id(name, n) : long_id(name, n);
+    int i;
+
+    if (n > NAME_LEN_MAX) {
+        return RP_HDR_OTHER;
+    }
+    for (i = 0; names[n][i].name; i++) {
+        if (rp_ch_equal(name, names[n][i].name, n)) {
+            return names[n][i].id;
+        }
+    }
+    return RP_HDR_OTHER;
 }
 
 int rp_hdr_name_ok(const char *name, apr_size_t n)

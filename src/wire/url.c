@@ -208,7 +208,6 @@ static rp_url_err_e authority_parse(apr_pool_t *pool, const char *s, apr_size_t 
 static rp_url_err_e rest_parse(apr_pool_t *pool, const char *s, rp_url_t *u)
 {
     apr_size_t n;
-    rp_url_err_e err;
 
     if (strncmp(s, "//", 2) != 0) {
         if (!u->uds || !strchr("/?#", *s)) {
@@ -224,7 +223,8 @@ static rp_url_err_e rest_parse(apr_pool_t *pool, const char *s, rp_url_t *u)
         u->host = "localhost";
     }
     else {
-        err = authority_parse(pool, s, n, u);
+        rp_url_err_e err = authority_parse(pool, s, n, u);
+
         if (err != RP_URL_OK) {
             return err;
         }
