@@ -23,7 +23,6 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
     APR_OPTIONAL_FN_TYPE(rproxy_api) *api = APR_RETRIEVE_OPTIONAL_FN(rproxy_api);
 
     (void)plog;
-    (void)ptemp;
     if (!api) {
         ap_log_error(APLOG_MARK, APLOG_ERR | APLOG_STARTUP, 0, s,
                      "RP0600: mod_rproxy_reverse needs mod_rproxy, which is not "
@@ -39,7 +38,7 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {
-        rp_reverse_messages_log(pconf, s, &sisters);
+        rp_reverse_messages_log(pconf, ptemp, s, &sisters);
     }
     return OK;
 }
@@ -47,10 +46,9 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     (void)plog;
-    (void)ptemp;
     /* The configuration is read twice at startup; the first time nobody reads the log. */
     if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG) {
-        rp_reverse_messages_log(pconf, s, &sisters);
+        rp_reverse_messages_log(pconf, ptemp, s, &sisters);
     }
     return OK;
 }

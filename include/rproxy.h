@@ -28,8 +28,8 @@ APR_DECLARE_OPTIONAL_FN(const rproxy_api_t *, rproxy_api, (int version));
  * before ErrorDocument handling, after hop-by-hop fields are gone). Called for r->proxyreq == PROXYREQ_REVERSE. */
 APR_DECLARE_OPTIONAL_FN(void, rproxy_reverse_headers, (request_rec *r));
 
-/** mod_rproxy_balancer: URLs of the members of a balancer ("balancer://name") visible to this server; an array of
- * const char * from pool, or NULL. */
+/** mod_rproxy: URLs of the members of a balancer ("balancer://name", lower case) visible to this server, as configured; an
+ * array of const char * from pool, or NULL when there is no such balancer. */
 APR_DECLARE_OPTIONAL_FN(apr_array_header_t *, rproxy_balancer_members, (apr_pool_t *pool, server_rec *s, const char *name));
 
 #endif

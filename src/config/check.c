@@ -133,8 +133,8 @@ static int check_remote(apr_pool_t *p, const rp_server_conf_t *conf, const rp_wo
 {
     const rp_remote_t *remote;
 
-    if (worker->url.uds) {
-        return 0;
+    if (worker->url.uds || !worker->configured) {
+        return 0; /* what varies is looked at when a request comes */
     }
     remote = rp_remote_of(conf, rp_url_str(p, &worker->url), worker->url.host);
     if (remote == NULL) {
@@ -200,7 +200,8 @@ static int check_server(rp_reading_t *reading, apr_pool_t *ptemp, const rp_serve
 {
     int n;
     const rp_param_row_t *rows = rp_balancer_param_rows(&n);
-    int refused = check_workers(reading, ptemp, conf, conf->workers);
+    int refused = check_workers(reading, ptemp, conf, conf->workers)
+                  + check_workers(reading, ptemp, conf, conf->any_workers);
 
     for (int i = 0; i < conf->balancers->nelts; i++) {
         const rp_balancer_conf_t *bal = APR_ARRAY_IDX(conf->balancers, i, rp_balancer_conf_t *);
@@ -292,12 +293,36 @@ static const rproxy_api_t *rproxy_api(int version)
     return version <= RPROXY_API_VERSION ? &api : NULL;
 }
 
+/* Members as configured, for modules that only want to know their URLs. */
+static apr_array_header_t *rproxy_balancer_members(apr_pool_t *pool, server_rec *s,
+                                                   const char *name)
+{
+    const rp_server_conf_t *conf = rp_server_conf(s);
+
+    for (int i = 0; i < conf->balancers->nelts; i++) {
+        const rp_balancer_conf_t *bal = APR_ARRAY_IDX(conf->balancers, i, rp_balancer_conf_t *);
+        apr_array_header_t *urls;
+
+        if (strcmp(bal->name, name) != 0) {
+            continue;
+        }
+        urls = apr_array_make(pool, bal->members->nelts, sizeof(const char *));
+        for (int k = 0; k < bal->members->nelts; k++) {
+            APR_ARRAY_PUSH(urls, const char *) =
+                APR_ARRAY_IDX(bal->members, k, const rp_worker_t *)->name;
+        }
+        return urls;
+    }
+    return NULL;
+}
+
 void rp_config_register_hooks(apr_pool_t *p)
 {
     static const char *const after_ssl[] = {"mod_ssl.c", NULL};
 
     rp_names_register(p);
     APR_REGISTER_OPTIONAL_FN(rproxy_api);
+    APR_REGISTER_OPTIONAL_FN(rproxy_balancer_members);
     ap_hook_pre_config(rp_names_pre_config, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, after_ssl, NULL, APR_HOOK_MIDDLE);

@@ -18,7 +18,8 @@ APLOG_USE_MODULE(rproxy_reverse);
 /** A warning that waits until the configuration was read. */
 typedef struct message_t {
     const char *text;
-    int about_balancer; /**< only when nobody supplies members */
+    const char *balancer; /**< not NULL: only when server knows no such balancer */
+    server_rec *server;
 } message_t;
 
 static apr_array_header_t *messages_of(apr_pool_t *pconf)
@@ -33,7 +34,8 @@ static apr_array_header_t *messages_of(apr_pool_t *pconf)
     return found;
 }
 
-__attribute__((format(printf, 3, 4))) static void message_add(cmd_parms *cmd, int about_balancer,
+/* @param balancer NULL, or name of the balancer whose absence the text is about */
+__attribute__((format(printf, 3, 4))) static void message_add(cmd_parms *cmd, const char *balancer,
                                                               const char *fmt, ...)
 {
     message_t *message = apr_array_push(messages_of(cmd->pool));
@@ -41,18 +43,21 @@ __attribute__((format(printf, 3, 4))) static void message_add(cmd_parms *cmd, in
 
     va_start(args, fmt);
     message->text = apr_pvsprintf(cmd->pool, fmt, args);
-    message->about_balancer = about_balancer;
+    message->balancer = balancer;
+    message->server = cmd->server;
     va_end(args);
 }
 
-void rp_reverse_messages_log(apr_pool_t *pconf, server_rec *s, const rp_reverse_sisters_t *sisters)
+void rp_reverse_messages_log(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s,
+                             const rp_reverse_sisters_t *sisters)
 {
     const apr_array_header_t *messages = messages_of(pconf);
 
     for (int i = 0; i < messages->nelts; i++) {
         const message_t *message = &APR_ARRAY_IDX(messages, i, message_t);
 
-        if (!message->about_balancer || !sisters->members) {
+        if (!message->balancer || !sisters->members
+            || !sisters->members(ptemp, message->server, message->balancer)) {
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "%s", message->text);
         }
     }
@@ -94,7 +99,7 @@ static rp_reverse_line_t *line_make(cmd_parms *cmd, const char *internal, const 
     line->defined_at =
         apr_psprintf(cmd->pool, "%s:%d", cmd->directive->filename, cmd->directive->line_num);
     if (flag && strcasecmp(flag, "interpolate") != 0) {
-        message_add(cmd, 0,
+        message_add(cmd, NULL,
                     "RP0604: %s: %s takes \"%s\" for \"interpolate\": write that, or remove "
                     "the word",
                     line->defined_at, cmd->cmd->name, flag);
@@ -134,23 +139,24 @@ static void url_line_judge(cmd_parms *cmd, const rp_reverse_line_t *line, rp_rev
         line->interpolate && (strstr(line->internal, "${") || strstr(line->public_text, "${"));
 
     if (err == RP_REVERSE_NO_MATCHER && !variable) {
-        message_add(cmd, 0,
+        message_add(cmd, NULL,
                     "RP0602: %s: ProxyPassReverse \"%s\" %s, so nothing will match: write "
                     "the URL that the backend redirects to, such as http://backend.example.com/",
                     line->defined_at, line->internal, rp_reverse_err_str(err));
     }
     if (line->public_text[0] != '/' && !strstr(line->public_text, "://")
         && strncmp(line->public_text, "${", 2) != 0) {
-        message_add(cmd, 0,
+        message_add(cmd, NULL,
                     "RP0603: %s: the path \"%s\" of ProxyPassReverse does not start with "
                     "'/': \"/%s\" is taken; write that",
                     line->defined_at, line->public_text, line->public_text);
     }
-    if (line->rule.form == RP_REVERSE_BALANCER) {
-        message_add(cmd, 1,
-                    "RP0608: %s: ProxyPassReverse \"%s\" matches nothing, as no module "
-                    "tells the members of %s: load mod_rproxy_balancer",
-                    line->defined_at, line->internal, line->rule.balancer);
+    if (line->rule.form == RP_REVERSE_BALANCER && !variable) {
+        message_add(
+            cmd, line->rule.balancer,
+            "RP0608: %s: ProxyPassReverse \"%s\" matches nothing, as there is no %s in this "
+            "server: write <Proxy %s> with BalancerMember lines, or correct the name",
+            line->defined_at, line->internal, line->rule.balancer, line->rule.balancer);
     }
 }
 
@@ -203,7 +209,7 @@ static const char *set_url(cmd_parms *cmd, void *mconfig, const char *first, con
     }
     line = line_make(cmd, url, path ? path : "/", flag);
     if (!path) {
-        message_add(cmd, 0,
+        message_add(cmd, NULL,
                     "RP0605: %s: ProxyPassReverse \"%s\" has no effect, as \"%s\" is not one "
                     "path: write ProxyPassReverse /path %s outside of this section",
                     line->defined_at, url, cmd->path, url);
@@ -232,7 +238,7 @@ static const char *set_cookie(cmd_parms *cmd, apr_array_header_t *lines, const c
     line = line_make(cmd, internal, public_text, flag);
     if (internal[0] == '\0') {
         message_add(
-            cmd, 0,
+            cmd, NULL,
             "RP0602: %s: %s \"\" matches nothing: write what the backend puts into its cookies",
             line->defined_at, cmd->cmd->name);
     }

@@ -35,16 +35,16 @@ typedef struct rp_reverse_conf_t {
 /** What the sister modules offer; filled when the configuration was read, const afterwards. */
 typedef struct rp_reverse_sisters_t {
     const rproxy_api_t *api; /**< mod_rproxy; not NULL while requests run */
-    APR_OPTIONAL_FN_TYPE(rproxy_balancer_members) * members; /**< mod_rproxy_balancer, or NULL */
+    APR_OPTIONAL_FN_TYPE(rproxy_balancer_members) * members; /**< or NULL */
 } rp_reverse_sisters_t;
 
 void *rp_reverse_conf_create(apr_pool_t *p, char *dir);
 void *rp_reverse_conf_merge(apr_pool_t *p, void *base, void *add);
 extern const command_rec rp_reverse_directives[];
 
-/** Log, once, what the directives had to say while they were read from pconf; about balancers only
- * without members. */
-void rp_reverse_messages_log(apr_pool_t *pconf, server_rec *s, const rp_reverse_sisters_t *sisters);
+/** Log what the directives had to say while they were read from pconf. Once, when all was read. */
+void rp_reverse_messages_log(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s,
+                             const rp_reverse_sisters_t *sisters);
 
 /**
  * Map the fields of r->headers_out. Values are replaced in place by ones from r->pool; a field that
