@@ -32,6 +32,7 @@ void *rp_server_conf_create(apr_pool_t *p, server_rec *s)
     conf->ssl_sections = apr_array_make(p, 2, sizeof(ap_conf_vector_t *));
     conf->own_sections = apr_array_make(p, 4, sizeof(ap_conf_vector_t *));
     conf->workers = apr_array_make(p, 8, sizeof(rp_worker_t *));
+    conf->any_workers = apr_array_make(p, 2, sizeof(rp_worker_t *));
     conf->balancers = apr_array_make(p, 2, sizeof(rp_balancer_conf_t *));
     conf->blocks = apr_array_make(p, 2, sizeof(const char *));
     conf->remotes = apr_array_make(p, 2, sizeof(rp_remote_t *));
@@ -176,8 +177,8 @@ void *rp_server_conf_merge(apr_pool_t *p, void *basev, void *addv)
     MERGE(express_type, NULL);
     MERGE(heartbeat_storage, NULL);
     /*
-     * Not inherited: server, own_sections, hc_templates, hc_exprs, and balancer_persist, which a
-     * virtual host says for itself.
+     * Not inherited: server, any_workers, own_sections, hc_templates, hc_exprs, and
+     * balancer_persist, which a virtual host says for itself.
      */
     return conf;
 }

@@ -23,11 +23,11 @@ typedef struct rp_rule_t {
     int exempt;              /**< "!" */
     int nocanon, noquery, interpolate;
     rp_mapping_e mapping;
-    rp_worker_t *worker;     /**< direct worker, or NULL (balancer, exemption, "$n" in the authority) */
+    rp_worker_t *worker;     /**< direct worker, or NULL (balancer, exemption, "$n" in the authority without
+                                  parameters; with some: a worker that stands for all its destinations) */
     const char *balancer;    /**< "balancer://name", lower case, or NULL */
     const char *defined_at;  /**< "file:line" */
     int worker_own;          /**< the line has parameters: always this worker; see rp_rule_worker */
-    const rp_worker_params_t *params; /**< parameters of a line without a fixed worker, or NULL */
 } rp_rule_t;
 
 /** A balancer as configured; the balancer module reads it. Here it is parsed, validated and kept. */
@@ -51,6 +51,7 @@ typedef struct rp_server_conf_t {
     apr_array_header_t *sections;    /**< of ap_conf_vector_t *: <Proxy>, <ProxyMatch>, in order */
     apr_array_header_t *workers;     /**< of rp_worker_t *: the configured direct workers, for look-ups; the vhost's before
                                           those it inherits. Members are in balancers; rp_config_workers has all of them. */
+    apr_array_header_t *any_workers; /**< of rp_worker_t *: of rules whose host varies; not looked up, not inherited */
     apr_array_header_t *balancers;   /**< of rp_balancer_conf_t * */
     apr_interval_time_t timeout_us;  /**< ProxyTimeout, or -1 */
     rp_via_e via;

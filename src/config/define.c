@@ -158,6 +158,19 @@ const char *rp_worker_define(cmd_parms *cmd, const char *who, const rp_dest_t *d
     return rp_worker_params_apply(cmd, who, &(*out)->params, params);
 }
 
+const char *rp_worker_any(cmd_parms *cmd, const char *who, const rp_dest_t *dest,
+                          const apr_array_header_t *params, rp_rule_t *rule)
+{
+    rp_worker_t *worker = worker_make(cmd, dest);
+
+    worker->ignore_errors = 1;
+    worker->configured = 0;
+    APR_ARRAY_PUSH(rp_server_conf(cmd->server)->any_workers, rp_worker_t *) = worker;
+    rule->worker = worker;
+    rule->worker_own = 1;
+    return rp_worker_params_apply(cmd, who, &worker->params, params);
+}
+
 const char *rp_worker_apply(cmd_parms *cmd, const char *who, apr_array_header_t *workers,
                             const char *name, const apr_array_header_t *params, int *found)
 {

@@ -36,6 +36,10 @@ const char *rp_words_params(cmd_parms *cmd, const apr_array_header_t *words, int
 const char *rp_worker_define(cmd_parms *cmd, const char *who, const rp_dest_t *dest,
                              const apr_array_header_t *params, rp_worker_t **out);
 
+/** A worker for the destinations of one rule whose host varies: dest is a name for them only. */
+const char *rp_worker_any(cmd_parms *cmd, const char *who, const rp_dest_t *dest,
+                          const apr_array_header_t *params, rp_rule_t *rule);
+
 /** Set parameters on every worker of exactly this URL; *found says how many there are. */
 const char *rp_worker_apply(cmd_parms *cmd, const char *who, apr_array_header_t *workers,
                             const char *name, const apr_array_header_t *params, int *found);

@@ -184,17 +184,10 @@ const char *rp_set_value(cmd_parms *cmd, void *mconfig, const char *arg)
         *(apr_int64_t *)member = n;
         return NULL;
     case RP_KIND_TEXT:
+        *(const char **)member = apr_pstrdup(cmd->pool, arg);
+        return NULL;
     case RP_KIND_NAMES:
-        if (*arg == '\0') {
-            return apr_psprintf(cmd->pool, "%s: the value is empty", row->name);
-        }
-        if (row->kind == RP_KIND_TEXT) {
-            *(const char **)member = apr_pstrdup(cmd->pool, arg);
-        }
-        else {
-            APR_ARRAY_PUSH(*(apr_array_header_t **)member, const char *) =
-                apr_pstrdup(cmd->pool, arg);
-        }
+        APR_ARRAY_PUSH(*(apr_array_header_t **)member, const char *) = apr_pstrdup(cmd->pool, arg);
         return NULL;
     case RP_KIND_OWN:
     case RP_KIND_SWITCH:

@@ -18,7 +18,7 @@ typedef enum rp_kind_e {
     RP_KIND_SIZE,     /**< whole number of bytes into an apr_int64_t, min to max, or 0 */
     RP_KIND_TIME,     /**< seconds, or with a unit, into an apr_interval_time_t */
     RP_KIND_WORD,     /**< one of the words, its number into an int */
-    RP_KIND_TEXT,     /**< not empty, into a const char * */
+    RP_KIND_TEXT,     /**< into a const char *; httpd itself refuses an empty one */
     RP_KIND_NAMES     /**< one name an argument, pushed to an array of const char * */
 } rp_kind_e;
 

@@ -111,18 +111,21 @@ static const char *aim_balancer(cmd_parms *cmd, rp_rule_t *rule, const rp_passli
     return rp_balancer_apply(cmd, cmd->cmd->name, balancer, line->params);
 }
 
-/* Target whose host varies: no worker; parameters are kept for the ones made at run time. */
+/*
+ * Target whose host varies: no worker. A line with parameters gets one that holds them and stands
+ * for all its destinations; like them it is outside the configuration.
+ */
 static const char *aim_anywhere(cmd_parms *cmd, rp_rule_t *rule, const rp_passline_t *line)
 {
-    rp_worker_params_t *params;
+    rp_dest_t dest;
+    const char *err = NULL;
 
     if (line->params->nelts == 0) {
         return NULL;
     }
-    params = apr_palloc(cmd->pool, sizeof(*params));
-    rp_worker_params_init(params);
-    rule->params = params;
-    return rp_worker_params_apply(cmd, cmd->cmd->name, params, line->params);
+    err = rp_dest_parse(cmd, cmd->cmd->name, "http://any/", &dest);
+    dest.name = line->url;
+    return err ? err : rp_worker_any(cmd, cmd->cmd->name, &dest, line->params, rule);
 }
 
 static const char *aim_worker(cmd_parms *cmd, rp_rule_t *rule, const rp_passline_t *line,
