@@ -45,6 +45,8 @@ AC_DEFUN([RP_HTTPD], [
     AS_CASE([" $HTTPD_CPPFLAGS "], [*" $rp_flag "*], [continue])
     AS_CASE([$rp_flag], [-D_FORTIFY_SOURCE*], [continue], [-D*|-I*], [HTTPD_CPPFLAGS="$HTTPD_CPPFLAGS $rp_flag"])
   done
+  dnl as system headers: their macros are not ours to warn about (/usr/include itself must stay where it is)
+  HTTPD_CPPFLAGS=`echo " $HTTPD_CPPFLAGS " | $SED 's, -I, -isystem ,g; s, -isystem */usr/include/*  *, ,g'`
   HTTPD_LIBS="`$APU_CONFIG --link-ld` `$APR_CONFIG --link-ld`"
   AC_SUBST([APXS_LIBEXECDIR])
   AC_SUBST([APR_CONFIG])

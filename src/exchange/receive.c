@@ -29,7 +29,7 @@ static int head_room(rp_exchange_t *ex)
         return 0; /* cannot happen: the scanner refuses a head above max_head first */
     }
     buf = apr_palloc(ex->pool, size);
-    if (used > 0) {
+    if (ex->head_buf != NULL && used > 0) {
         memcpy(buf, ex->head_buf + ex->head_start, used);
     }
     ex->head_buf = buf;

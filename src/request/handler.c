@@ -22,7 +22,7 @@
 /* `SetHandler proxy:URL`: handler text and file name are put together, as it always was. */
 static const char *sethandler_url(request_rec *r)
 {
-    if (r->handler == NULL || strncmp(r->handler, "proxy:", 6)) {
+    if (r->handler == NULL || strncmp(r->handler, "proxy:", 6) != 0) {
         return NULL;
     }
     return apr_pstrcat(r->pool, r->handler + 6, r->filename, NULL);
@@ -124,7 +124,7 @@ static int check_body_framing(request_rec *r)
 {
     const char *te = apr_table_get(r->headers_in, "Transfer-Encoding");
 
-    if (te != NULL && strcasecmp(te, "chunked")) {
+    if (te != NULL && strcasecmp(te, "chunked") != 0) {
         return rp_request_refuse(r, HTTP_NOT_IMPLEMENTED,
                                  apr_psprintf(r->pool, "RP0223: Transfer-Encoding \"%s\" of the request is not supported",
                                               rp_printable(r->pool, te)),
@@ -271,7 +271,7 @@ static void *pin(request_rec *r)
     if (apr_table_get(r->connection->notes, "rproxy-pinned") != NULL) {
         return r->connection;
     }
-    if (auth == NULL || (strncasecmp(auth, "NTLM", 4) && strncasecmp(auth, "Negotiate", 9))) {
+    if (auth == NULL || (strncasecmp(auth, "NTLM", 4) != 0 && strncasecmp(auth, "Negotiate", 9) != 0)) {
         return NULL;
     }
     return r->connection;

@@ -527,11 +527,14 @@ void rp_pool_unpin(rp_endpoints_t *eps, void *pinned_to)
     rp_doomed_t d;
     int full;
 
+    if (pinned_to == NULL) {
+        return;
+    }
     do {
         apr_hash_index_t *hi;
 
         d.n = 0;
-        if (pinned_to == NULL || __atomic_load_n(&eps->npinned, __ATOMIC_RELAXED) == 0) {
+        if (__atomic_load_n(&eps->npinned, __ATOMIC_RELAXED) == 0) {
             return;
         }
         apr_thread_mutex_lock(eps->mutex);
