@@ -158,7 +158,8 @@ static void via_field(head_t *h)
     rp_request_t *rq = h->rq;
     request_rec *r = rq->r;
     const char *own;
-    const char *name = ap_get_server_name_for_url(r);
+    /* The client's Host (UseCanonicalName Off) says nothing about this proxy. */
+    const char *name = ap_get_server_name(r) == r->hostname ? r->server->server_hostname : ap_get_server_name_for_url(r);
     apr_port_t port = ap_get_server_port(r);
 
     if (rq->sconf->via == RP_VIA_BLOCK || rq->sconf->via == RP_VIA_UNSET || rq->sconf->via == RP_VIA_OFF) {

@@ -76,7 +76,8 @@ static void add_via(rp_request_t *rq)
 {
     request_rec *r = rq->r;
     apr_port_t port = ap_get_server_port(r);
-    const char *name = ap_get_server_name_for_url(r);
+    /* The client's Host (UseCanonicalName Off) says nothing about this proxy. */
+    const char *name = ap_get_server_name(r) == r->hostname ? r->server->server_hostname : ap_get_server_name_for_url(r);
 
     if (rq->sconf->via != RP_VIA_ON && rq->sconf->via != RP_VIA_FULL) {
         return;
