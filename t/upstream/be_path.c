@@ -105,6 +105,9 @@ static int reply_head(be_conn_t *c, const be_req_t *q, be_reply_t *o, uint64_t l
     if (be_arg(q, "wait", 0, name, sizeof(name)) > 0 && be_signal_wait(c->be, name) != 0) {
         return -1;
     }
+    if (q->ended && be_pending(c)) { /* nothing was answered yet: no next request may be there */
+        be_violation(c, "bytes after the end of the request");
+    }
     be_str_addf(&h, "HTTP/1.%d %u %s\r\n", o->minor, o->status, o->reason);
     if (o->status != 204 && o->status != 304) {
         be_str_addf(&h, "Content-Type: %s\r\n", o->type);
@@ -158,10 +161,7 @@ static int reply_end(be_conn_t *c, const be_req_t *q, const be_reply_t *o)
     if (o->end == BE_END_CHUNKED && !no_body(q, o) && be_write(c, "0\r\n\r\n", 5) != 0) {
         return -1;
     }
-    if (c->write_failed) {
-        return -1;
-    }
-    return o->close ? -1 : 0;
+    return c->write_failed || o->close ? -1 : 0;
 }
 
 static int reply_bytes(be_conn_t *c, const be_req_t *q, be_reply_t *o, const char *p, size_t n)

@@ -14,7 +14,7 @@
  *   wait NAME            until that signal is raised (by `signal` here or on the control port);
  *                        uses it up
  *   signal NAME          raise it
- *   loop [N] ... end     N times, or for ever
+ *   loop [N] ... end     N times, or for ever; ends when the peer takes no more bytes
  *   answer               what the path means by itself
  *   half-close           no more from us
  *   linger               half-close, then read to the end of the stream, then close: the peer
@@ -26,6 +26,9 @@
  *
  * At its end the connection goes on: the next request is answered as if there was no script. */
 /* clang-format on */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <stdlib.h>
 #include <string.h>
 
@@ -289,6 +292,10 @@ static void expand(be_conn_t *c, const be_line_t *l, be_str_t *out)
 {
     const be_field_t *id = c->req ? be_field(c->req, "X-Test-Id") : NULL;
     size_t i = 0;
+    if (memmem(l->text, l->len, "${", 2) == NULL) {
+        be_str_add(out, l->text, l->len);
+        return;
+    }
     while (i < l->len) {
         const char *p = l->text + i;
         size_t left = l->len - i;
@@ -422,7 +429,7 @@ int be_script_run(be_conn_t *c, const be_script_t *s)
     while (rc == 0 && i < s->lines) {
         const be_line_t *l = &s->line[i];
         if (l->op == BE_OP_LOOP) {
-            int go = l->n == 0 || turns[i] < l->n;
+            int go = (l->n == 0 || turns[i] < l->n) && !c->write_failed;
             turns[i] = go ? turns[i] + 1 : 0;
             i = go ? i + 1 : (size_t)l->seed + 1;
         }
