@@ -10,6 +10,7 @@ package RProxy::Env;
 #   RPROXY_HTTPD_ARGS  words behind it: "-X"
 #   RPROXY_KEEP     keep the folders of servers
 #   TIMEOUT_MULT    factor on every wait
+# RP_BUILDDIR, RP_APXS and RP_HTTPD are the names the build's scripts use.
 
 use strict;
 use warnings;
@@ -30,7 +31,8 @@ sub top_dir { return Cwd::abs_path("$here/../../..") }
 
 # The build folder, or death with the next step.
 sub build_dir {
-    my @tries = $ENV{RPROXY_BUILD} ? ($ENV{RPROXY_BUILD}) : (top_dir() . '/build', top_dir());
+    my $given = $ENV{RPROXY_BUILD} || $ENV{RP_BUILDDIR};
+    my @tries = $given ? ($given) : (top_dir() . '/build', top_dir());
     for my $dir (@tries) {
         return Cwd::abs_path($dir)
             if grep { -e "$dir/$_" } qw(.libs/mod_rproxy.so t/upstream/rp_backend);
@@ -41,7 +43,7 @@ sub build_dir {
 # One value of `apxs -q`.
 sub apxs {
     my ($name) = @_;
-    my $apxs = $ENV{RPROXY_APXS} || 'apxs';
+    my $apxs = $ENV{RPROXY_APXS} || $ENV{RP_APXS} || 'apxs';
     if (!exists $apxs_value{$name}) {
         my $value = qx($apxs -q $name 2>/dev/null);
         chomp $value if defined $value;
@@ -52,7 +54,7 @@ sub apxs {
 
 # The server's binary.
 sub httpd {
-    return $ENV{RPROXY_HTTPD} if $ENV{RPROXY_HTTPD};
+    for my $given (grep { $_ } @ENV{qw(RPROXY_HTTPD RP_HTTPD)}) { return $given }
     my $file = apxs('SBINDIR') . '/' . (apxs('progname') || apxs('PROGNAME') || 'httpd');
     die "no httpd at $file: install apache2-bin, or set RPROXY_HTTPD\n" unless -x $file;
     return $file;

@@ -62,7 +62,7 @@ sub pre_configure {
     $self->{conf_opts} = {
         %{$self->{conf_opts}},
         httpd           => httpd(),
-        apxs            => $ENV{RPROXY_APXS} || Apache::TestConfig::which('apxs'),
+        apxs            => $ENV{RPROXY_APXS} || $ENV{RP_APXS} || Apache::TestConfig::which('apxs'),
         httpd_conf      => $conf,
         port            => free_port(),
         servername      => 'localhost',
