@@ -29,6 +29,7 @@ rp_worker_t *rp_worker_create(apr_pool_t *pool, const rp_url_t *url, const char 
     w->url.uds = copy(pool, url->uds);
     w->name = name ? apr_pstrdup(pool, name) : rp_worker_name(pool, url);
     w->match = rp_url_str(pool, url);
+    w->authority = rp_url_authority(pool, &w->url);
     w->is_tls = strcmp(url->scheme, "https") == 0 || strcmp(url->scheme, "wss") == 0;
     rp_worker_params_init(&w->params);
     APR_RING_INIT(&w->shared.waiters, rp_waiter_t, link);

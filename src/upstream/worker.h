@@ -45,6 +45,7 @@ typedef struct rp_worker_t {
     /** Per child, set by rp_worker_child_init. */
     rp_worker_stat_t stat;
     struct rp_endpoint_t *endpoint;     /**< cached endpoint when SNI and source do not vary per request */
+    const char *authority;              /**< rp_url_authority of url: the Host header */
     const char *match;                  /**< rp_url_str of url: what rp_worker_find compares */
     struct {
         pthread_mutex_t mutex;          /**< guards the waiters' queue; not taken while permits are free and nobody waits */
