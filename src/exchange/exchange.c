@@ -47,10 +47,26 @@ void rp_ex_progress(rp_exchange_t *ex)
     ex->progress_us = ex->now_us;
 }
 
+/* Nearly every exchange has one attempt: room for more is made when they come. */
+static void make_room(rp_exchange_t *ex)
+{
+    int room = ex->attempts_room ? RP_ATTEMPTS_MAX : 1;
+    rp_attempt_t *bigger = apr_palloc(ex->pool, (apr_size_t)room * sizeof(*bigger));
+
+    if (ex->nattempts > 0) {
+        memcpy(bigger, ex->attempts, (apr_size_t)ex->nattempts * sizeof(*bigger));
+    }
+    ex->attempts = bigger;
+    ex->attempts_room = room;
+}
+
 /* A new record; when the table is full the last one is used again, so that the first attempts stay visible. */
 static void begin_attempt(rp_exchange_t *ex)
 {
     if (ex->nattempts < RP_ATTEMPTS_MAX) {
+        if (ex->nattempts == ex->attempts_room) {
+            make_room(ex);
+        }
         ex->nattempts++;
     }
     ex->at = &ex->attempts[ex->nattempts - 1];

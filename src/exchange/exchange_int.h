@@ -76,7 +76,8 @@ struct rp_exchange_t {
     apr_time_t acquire_deadline_us;
     apr_time_t connect_deadline_us;
     apr_time_t progress_us;       /**< last byte moved to or from the backend */
-    rp_attempt_t attempts[RP_ATTEMPTS_MAX];
+    rp_attempt_t *attempts;       /**< grows to RP_ATTEMPTS_MAX */
+    int attempts_room;
     int nattempts;
     rp_attempt_t *at;
 

@@ -150,7 +150,8 @@ static int check_destination(rp_request_t *rq)
                                               rp_printable(r->pool, rq->route->url.scheme)),
                                  "the scheme of the destination is not supported");
     }
-    if (rp_remote_applies(rq->sconf, rp_url_str(r->pool, &rq->route->url), rq->route->url.host)) {
+    if (rq->sconf->remotes != NULL && rq->sconf->remotes->nelts > 0
+        && rp_remote_applies(rq->sconf, rp_url_str(r->pool, &rq->route->url), rq->route->url.host)) {
         return rp_request_refuse(r, HTTP_INTERNAL_SERVER_ERROR,
                                  apr_psprintf(r->pool, "RP0228: ProxyRemote asks that %s be reached through another proxy, which "
                                               "is not supported; exempt it with NoProxy or remove the ProxyRemote line",
@@ -328,28 +329,42 @@ static int is_ip_literal(const rp_url_t *u)
     return u->ipv6 || (u->host[0] != '\0' && strspn(u->host, "0123456789.") == strlen(u->host));
 }
 
+/* A worker's endpoint is always the same when neither TLS settings nor a source address can differ between requests. */
+static int endpoint_is_fixed(const rp_request_t *rq, const rp_endpoint_key_t *key)
+{
+    const rp_url_t *w = &rq->worker->url;
+
+    return rq->worker->configured && !key->is_tls && key->source == NULL && key->uds == NULL && w->uds == NULL
+           && key->port == w->port && !strcmp(key->host, w->host);
+}
+
 static apr_status_t find_endpoint(rp_request_t *rq)
 {
     rp_endpoint_key_t key = {0};
     const rp_url_t *u = &rq->route->url;
+    apr_time_t now_us = rp_clock_now_us();
+    int fixed;
     apr_status_t rv;
 
-    if (rq->worker->endpoint != NULL) {
-        rq->endpoint = rq->worker->endpoint;
-        rp_endpoint_hold(rq->endpoint, rp_clock_now_us());
-        return APR_SUCCESS;
-    }
     key.is_tls = is_tls_scheme(u->scheme);
     key.host = u->host;
     key.port = u->port;
     key.uds = u->uds;
     key.source = rq->sconf->source_address;
+    fixed = endpoint_is_fixed(rq, &key);
+    if (fixed && (rq->endpoint = __atomic_load_n(&rq->worker->endpoint, __ATOMIC_ACQUIRE)) != NULL) {
+        rp_endpoint_hold(rq->endpoint, now_us);
+        return APR_SUCCESS;
+    }
     if (key.is_tls) {
         key.sni = rp_switch(rq->dconf->preserve_host, 0) ? rq->r->hostname : is_ip_literal(u) ? NULL : u->host;
         key.ssl_conf = rp_ssl_conf_find(rq->r->server, rp_url_str(rq->r->pool, u));
         key.ssl_server = rq->r->server;
     }
-    rv = rp_endpoint_get(rp_child_endpoints(), &key, rq->worker->configured, rp_clock_now_us(), &rq->endpoint);
+    rv = rp_endpoint_get(rp_child_endpoints(), &key, rq->worker->configured, now_us, &rq->endpoint);
+    if (rv == APR_SUCCESS && fixed) { /* it lives as long as the child */
+        __atomic_store_n(&rq->worker->endpoint, rq->endpoint, __ATOMIC_RELEASE);
+    }
     return rv;
 }
 

@@ -32,7 +32,14 @@ const char *rp_request_host(rp_request_t *rq)
     const char *host;
 
     if (!rp_switch(rq->dconf->preserve_host, 0)) {
-        return rp_url_authority(r->pool, &rq->route->url);
+        const rp_worker_t *w = rq->route->worker;
+        const rp_url_t *u = &rq->route->url;
+
+        if (w != NULL && w->url.port == u->port && !strcmp(w->url.host, u->host)
+            && !strcmp(w->url.scheme, u->scheme)) {
+            return w->authority;
+        }
+        return rp_url_authority(r->pool, u);
     }
     host = apr_table_get(r->headers_in, "Host");
     if (host == NULL) { /* HTTP/1.0 client */

@@ -15,12 +15,23 @@
 #include "rproxy.h"
 #include "wire/headers.h"
 
+/* "Mon, 23 Nov 2026 10:00:00 GMT", by its shape: most servers write dates like that. */
+static int date_is_canonical(const char *v)
+{
+    return strlen(v) == APR_RFC822_DATE_LEN - 1 && v[3] == ',' && v[7] == ' ' && v[11] == ' ' && v[16] == ' '
+           && v[19] == ':' && v[22] == ':' && !strcmp(v + 25, " GMT");
+}
+
 /* Dates are sent on in the one form of RFC 9110 5.6.7 when they can be understood. */
 static const char *date_canon(apr_pool_t *p, const char *value)
 {
-    apr_time_t t = apr_date_parse_http(value);
+    apr_time_t t;
     char *buf;
 
+    if (date_is_canonical(value)) {
+        return value;
+    }
+    t = apr_date_parse_http(value);
     if (t == APR_DATE_BAD) {
         return value;
     }
@@ -135,6 +146,33 @@ static apr_table_t *fresh_headers(request_rec *r, int n)
     return out;
 }
 
+/* httpd's own constant where the backend says the same. */
+static const char *status_line(apr_pool_t *p, const rp_h1_resp_t *resp)
+{
+    const char *known = ap_get_status_line(resp->status);
+
+    if (known[0] == '0' + resp->status / 100 && !strcmp(known + 4, resp->reason)
+        && known[1] == '0' + resp->status / 10 % 10 && known[2] == '0' + resp->status % 10) {
+        return known;
+    }
+    return apr_psprintf(p, "%d %s", resp->status, resp->reason);
+}
+
+/* The backend's own digits where they are plain. */
+static const char *length_text(apr_pool_t *p, const rp_h1_resp_t *resp, apr_int64_t length)
+{
+    int i;
+
+    for (i = 0; i < resp->nfields; i++) {
+        const rp_h1_field_t *f = &resp->fields[i];
+        if (f->id == RP_HDR_CONTENT_LENGTH && strspn(f->value, "0123456789") == f->value_len
+            && (f->value[0] != '0' || f->value_len == 1)) {
+            return f->value;
+        }
+    }
+    return apr_psprintf(p, "%" APR_INT64_T_FMT, length);
+}
+
 /* An ErrorDocument that is proxied itself keeps the status of the error that it describes. */
 static void set_status(request_rec *r, const rp_h1_resp_t *resp)
 {
@@ -142,7 +180,7 @@ static void set_status(request_rec *r, const rp_h1_resp_t *resp)
         return;
     }
     r->status = resp->status;
-    r->status_line = apr_psprintf(r->pool, "%d %s", resp->status, resp->reason);
+    r->status_line = status_line(r->pool, resp);
 }
 
 apr_status_t rp_response_head_apply(void *ctx, const rp_h1_resp_t *resp, const rp_framing_t *framing, int *discard)
@@ -159,7 +197,7 @@ apr_status_t rp_response_head_apply(void *ctx, const rp_h1_resp_t *resp, const r
     set_status(r, resp);
     apr_table_unset(out, "Content-Length");
     if (framing->length >= 0 && resp->status != HTTP_NO_CONTENT) {
-        apr_table_setn(out, "Content-Length", apr_psprintf(r->pool, "%" APR_INT64_T_FMT, framing->length));
+        apr_table_addn(out, "Content-Length", length_text(r->pool, resp, framing->length));
         r->clength = framing->length;
     }
     apr_table_setn(r->notes, "proxy-status", apr_itoa(r->pool, resp->status));
