@@ -11,23 +11,28 @@ build=${RPROXY_BUILD_DIR:-$top/build}
 state=$build/demo-running # a symbolic link to the directory of the running demo
 servers="proxy one two"
 
+# Each httpd removes its pid file when it ends.
+pid_of() {
+    cat "$run/$1.pid" 2>/dev/null
+}
+
 alive() {
-    [ -s "$1" ] && kill -0 "$(cat "$1")" 2>/dev/null
+    pid=$(pid_of "$1") && [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null
 }
 
 stop() {
     run=$(readlink "$state") || { echo "the demo is not running"; return 0; }
     for s in $servers; do
-        if alive "$run/$s.pid"; then kill "$(cat "$run/$s.pid")" || true; fi
+        if alive "$s"; then kill "$pid" || true; fi
     done
     for s in $servers; do
         tries=100
-        while alive "$run/$s.pid" && [ $tries -gt 0 ]; do
+        while alive "$s" && [ $tries -gt 0 ]; do
             sleep 0.1
             tries=$((tries - 1))
         done
-        if alive "$run/$s.pid"; then
-            echo "$s does not stop: process $(cat "$run/$s.pid"), log $run/$s.log" >&2
+        if alive "$s"; then
+            echo "$s does not stop: process $pid, log $run/$s.log" >&2
             return 1
         fi
     done
