@@ -10,7 +10,7 @@ use RProxy::Backend;
 use RProxy::Client qw(get);
 
 my @modules = qw(headers dir mime negotiation include setenvif);
-plan tests => 43, need {needs('rproxy', @modules)};
+plan tests => 47, need {needs('rproxy', @modules)};
 
 my $b   = RProxy::Backend->new;
 my $u   = $b->url;
@@ -19,14 +19,15 @@ my $dir = temp_dir('socket');
 my $one = RProxy::Backend->new(name => 'one', unix => "$dir/one.sock");
 my $two = RProxy::Backend->new(name => 'two', unix => $s->root . '/run/two.sock');
 
-mkdir $s->root . "/htdocs/$_" for qw(index fallback neg);
+mkdir $s->root . "/htdocs/$_" for qw(index uindex fallback neg);
 $s->write_file('htdocs/neg/page.html', "local page\n");
 $s->write_file('htdocs/inc.shtml',     qq{<!--#include virtual="/a/in%20c?q=%20" -->\n});
+$s->write_file('htdocs/space.shtml',   qq{<!--#include virtual="/a/raw?q= HTTP/1.1" -->\n});
 $s->start(<<"EOF") or die $s->stderr . $s->error_log;
 ProxyPass /a $u/a
 ProxyPass /raw $u/raw nocanon
 ProxyPass /index/page $u/idx
-ProxyPass "/index/sp ace" "$u/sp"
+ProxyPass /uindex/page unix:$dir/one.sock|http://localhost/uidx
 ProxyPass /neg/page $u/page
 ProxyPass /fb $u/fb
 
@@ -74,9 +75,9 @@ ProxyPass /uv "unix:$dir/\${SOCKET}.sock|http://localhost/uv" interpolate
 ProxyPass /uw "\${SOCKET}:$dir/one.sock|http://localhost/uv" interpolate
 
 # other modules
-<Directory "__ROOT__/htdocs/index">
+<DirectoryMatch "^__ROOT__/htdocs/u?index">
 DirectoryIndex page
-</Directory>
+</DirectoryMatch>
 <Directory "__ROOT__/htdocs/fallback">
 FallbackResource /fb/all?x=%20
 </Directory>
@@ -138,10 +139,15 @@ is(answer('/uw/x', headers => ['X-Socket', 'unix'])->status, 400, 'a variable do
 # other modules
 is(arrives('/index/'),       '/idx',       'DirectoryIndex that is proxied');
 is(arrives('/index/?a%20b'), '/idx?a%20b', '... with a query');
+is(answer('/uindex/')->header('X-Backend'), 'one', '... by a unix socket');
 is(arrives('/fallback/any'), '/fb/all?x=%20', 'FallbackResource that is proxied');
 is(answer('/neg/page.html')->body, "local page\n", 'a file beside a proxied path');
 is(arrives('/neg/page'), '/page', 'a proxied path is not negotiated');
 is(answer('/inc.shtml')->body, "GET /a/in%20c?q=%20\n\n", 'included by SSI: encoded once');
+$b->reset;
+like(answer('/space.shtml')->body, qr/error occurred/, 'a query that does not fit in a request line is refused');
+is(scalar($b->requests), 0, '... and not sent');
+like($s->error_log, qr{RP0105: the query to send, "q= HTTP/1\.1"}, '... as the log says');
 $b->raw_answer($_, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi") for '/a/notype.html', '/raw/notype.html';
 is(answer('/a/notype.html')->header('Content-Type'), 'text/html', 'without Content-Type: by the extension of the URL');
 is(answer('/raw/notype.html?x.txt')->header('Content-Type'), 'text/html', '... of its path, also with nocanon');

@@ -57,12 +57,15 @@ my @slashes = (
     ['NoDecode: a percent sign',      nd => '/foo/a%25b'      => '/bar/a%25b'],
     ['NoDecode: half an escape',      nd => '/foo/a%252'      => '/bar/a%252'],
 );
-plan tests => @rows + @slashes + 11, need {needs(qw(rproxy setenvif))};
+plan tests => @rows + @slashes + 12, need {needs(qw(rproxy setenvif))};
 
 my $b = RProxy::Backend->new;
 my $u = $b->url;
 my $p = $b->port;
-my $s = RProxy::Server->new(modules => [qw(setenvif)], config => <<"EOF");
+my $s = RProxy::Server->new(modules => [qw(setenvif)], start => 0);
+mkdir $s->root . '/htdocs/ex';
+$s->write_file('htdocs/ex/no', "local\n");
+$s->start(<<"EOF") or die $s->stderr . $s->error_log;
 Listen 127.0.0.1:__PORT_on__
 Listen 127.0.0.1:__PORT_nd__
 ProxyPass /foo $u/bar
@@ -102,6 +105,7 @@ is(arrives('/glued/x'),  '/x',  'a target without path: the path never continues
 is(arrives('/glued/9'),  '/9',  '... nor do digits');
 is(arrives('/glued/?q'), '/?q', '... nor does a query');
 unlike($s->error_log, qr/RP0100/, '... and nothing is wrong with such a line');
+is(get($s, '/ex/no')->body, "local\n", 'an exempt path is served from here');
 is(arrives('/foo/own'), 404, 'no-proxy in the environment: not proxied');
 is(arrives('http://other.example/foo/x?y'), '/bar/x?y', 'absolute form: mapped by its path');
 is(RProxy::Client->one($s, 'OPTIONS', '*')->status, 200, 'OPTIONS * is answered here');

@@ -35,6 +35,7 @@ my @rows = (
     ['nocanon: what would get an escape',         '/nc/a|b{'                => '/nc/a|b{'],
     ['nocanon: encoded prefix is not raw',        '/%6ec/a%3bb?x'           => '/nc/a;b?x'],
     ['nocanon: dots before the prefix',           '/y/../nc/a%3bb'          => '/nc/a;b'],
+    ['nocanon: slashes before the prefix',        '//nc/a%3bb'              => '/nc/a;b'],
     ['nocanon: absolute form',                    'http://other/nc/a%3bb?x' => '/nc/a%3bb?x'],
     ['nocanon: regular expression',               '/mn/a%3fb?c'             => '/a%3fb?c'],
     ['nocanon: expression that does not see raw', '/%6dn/a%3bb?c'           => '/a;b?c'],
@@ -69,7 +70,7 @@ my @rows = (
     ['virtual host behind it',              '/vhonly/b' => '/vh/b',   'vh'],
     ['! of the main server in the host',    '/noway/b'  => 404,       'vh'],
 );
-plan tests => @rows + 14, need {needs(qw(rproxy setenvif))};
+plan tests => @rows + 17, need {needs(qw(rproxy setenvif))};
 
 my $b  = RProxy::Backend->new;
 my $u  = $b->url;
@@ -78,6 +79,7 @@ my $s  = RProxy::Server->new(modules => [qw(setenvif)], config => <<"EOF");
 Listen 127.0.0.1:__PORT_vh__
 ProxyPassMatch ^/m/(.*)\\.gif\$ $u/\$1.png
 ProxyPassMatch /inner/ $u/in
+ProxyPassMatch ^[^/] $u/star
 ProxyPassMatch ^/w/ $u/base
 ProxyPassMatch ^/g/(a)(b)?\$ $u/g/\$1.\$2.\$9
 ProxyPassMatch ^/zero/.* $u/z\$0
@@ -140,6 +142,8 @@ ProxyPass /wsy $ws/tunnel
 ProxyPassMatch ^/glue(.*)\$ $u\$1
 ProxyPassMatch ^/any(/.*)\$ \$1
 ProxyPassMatch ^/lead/(.*)\$ \$1
+ProxyPass /w1 $u/field responsefieldsize=8192
+ProxyPass /w2/x $u/field/x responsefieldsize=256
 <Location /raw>
 ProxyPass $u/raw-target nocanon
 </Location>
@@ -162,6 +166,14 @@ is(arrives('/wsy/a'), '/tunnel/a', 'On: plain requests take it');
 $b->reset;
 get($s, '/wsx/a', headers => [Upgrade => 'other']);
 is($b->last_request->{target}, '/tunnel/a', 'Off: a request with Upgrade takes it');
+
+$b->reset;
+RProxy::Client->one($s, 'OPTIONS', '*');
+is(scalar($b->requests), 0, 'OPTIONS * is mapped by no expression');
+
+$b->raw_answer('/field/x', "HTTP/1.1 200 OK\r\nX-Long: " . 'x' x 500 . "\r\nContent-Length: 2\r\n\r\nok");
+is(RProxy::Client->one($s, 'GET', '/w2/x')->status, 502, 'the parameters of a line');
+is(RProxy::Client->one($s, 'GET', '/w1/x')->status, 200, '... are that line\'s, also where another URL is a longer prefix');
 
 is(arrives('/glue/x'), '/x', 'a capture behind host and port that begins with a slash');
 is(arrives('/glue'),   '/',  '... that is empty');

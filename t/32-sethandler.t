@@ -9,7 +9,7 @@ use RProxy::Backend;
 use RProxy::Client qw(get);
 
 my @modules = qw(mime rewrite setenvif actions);
-plan tests => 35, need {needs('rproxy', @modules)};
+plan tests => 37, need {needs('rproxy', @modules)};
 
 my $b    = RProxy::Backend->new;
 my $p    = $b->port;
@@ -33,9 +33,9 @@ SetHandler "proxy:unix:$sock|http://Name/base"
 <Location /unixbare>
 SetHandler "proxy:unix:$sock|http:"
 </Location>
-<Location /nobar>
+<LocationMatch ^/nobar>
 SetHandler "proxy:unix:$sock"
-</Location>
+</LocationMatch>
 <Location /port>
 SetHandler proxy:http://127.0.0.1:65536
 </Location>
@@ -93,7 +93,7 @@ is(answer('/unixbare/x')->body, "GET $docs/unixbare\n", 'a unix socket without h
 like($unix->last_request->{head}, qr/^Host: localhost\r$/m, '... gets localhost');
 
 # errors: never the file
-for my $path (qw(nobar nobar/x%7Chttp://127.0.0.1/ port nohost)) {
+for my $path (qw(nobar nobar%7Chttp://127.0.0.1/ nobar/x%7Chttp://127.0.0.1/ port nohost)) {
     $r = answer("/$path");
     is($r->status, 400, "/$path is refused");
     unlike($r->body, qr/secret/, '... without a file');
