@@ -150,6 +150,12 @@ static int listed(const rp_reverse_conf_t *conf, const char *name)
     return 0;
 }
 
+/* A value for a log line: not too long, and without bytes that could do harm there. */
+static const char *printable(apr_pool_t *p, const char *value)
+{
+    return ap_escape_logitem(p, apr_pstrndup(p, value, VALUE_LOG_MAX));
+}
+
 /* The new value of a field, or NULL. */
 static const char *field_map(run_t *run, const char *name, const char *value)
 {
@@ -172,10 +178,9 @@ static const char *field_map(run_t *run, const char *name, const char *value)
     }
     if (rv == APR_EINVAL) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
-                      "RP0606: header field %s: \"%.*s\" is left as the backend sent it: "
+                      "RP0606: header field %s: \"%s\" is left as the backend sent it: "
                       "mapped by ProxyPassReverse or a cookie directive it %s",
-                      name, VALUE_LOG_MAX, ap_escape_logitem(r->pool, value),
-                      rp_reverse_err_str(err));
+                      name, printable(r->pool, value), rp_reverse_err_str(err));
         return NULL;
     }
     return rv == APR_SUCCESS ? out : NULL;
@@ -197,9 +202,8 @@ void rp_reverse_apply(request_rec *r, const rp_reverse_conf_t *conf,
 
         if (mapped) {
             ap_log_rerror(APLOG_MARK, APLOG_TRACE2, 0, r,
-                          "RP0607: header field %s: \"%.*s\" becomes \"%.*s\"", fields[i].key,
-                          VALUE_LOG_MAX, ap_escape_logitem(r->pool, fields[i].val), VALUE_LOG_MAX,
-                          ap_escape_logitem(r->pool, mapped));
+                          "RP0607: header field %s: \"%s\" becomes \"%s\"", fields[i].key,
+                          printable(r->pool, fields[i].val), printable(r->pool, mapped));
             fields[i].val = (char *)mapped;
         }
     }

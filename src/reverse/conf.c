@@ -219,7 +219,7 @@ static const char *set_url(cmd_parms *cmd, void *mconfig, const char *first, con
         && bad == RP_REVERSE_BAD_PUBLIC) {
         return apr_psprintf(cmd->pool,
                             "ProxyPassReverse: the path \"%s\" has a control character: remove it",
-                            ap_escape_logitem(cmd->temp_pool, path));
+                            path);
     }
     url_line_judge(cmd, line, bad);
     APR_ARRAY_PUSH(((rp_reverse_conf_t *)mconfig)->urls, const rp_reverse_line_t *) = line;
@@ -236,12 +236,6 @@ static const char *set_cookie(cmd_parms *cmd, apr_array_header_t *lines, const c
         return err;
     }
     line = line_make(cmd, internal, public_text, flag);
-    if (internal[0] == '\0') {
-        message_add(
-            cmd, NULL,
-            "RP0602: %s: %s \"\" matches nothing: write what the backend puts into its cookies",
-            line->defined_at, cmd->cmd->name);
-    }
     line->cookie.internal = internal;
     line->cookie.public_value = public_text;
     APR_ARRAY_PUSH(lines, const rp_reverse_line_t *) = line;
@@ -299,8 +293,8 @@ static const char *set_headers(cmd_parms *cmd, void *mconfig, int argc, char *co
     for (int i = 0; i < argc; i++) {
         err = header_name_refuse(argv[i]);
         if (err) {
-            return apr_psprintf(cmd->pool, "RProxyReverseHeaders: \"%s\" is refused: %s",
-                                ap_escape_logitem(cmd->temp_pool, argv[i]), err);
+            return apr_psprintf(cmd->pool, "RProxyReverseHeaders: \"%s\" is refused: %s", argv[i],
+                                err);
         }
         APR_ARRAY_PUSH(conf->headers, const char *) = apr_pstrdup(cmd->pool, argv[i]);
     }
