@@ -40,6 +40,7 @@ typedef struct tls_io_t {
     int more;                    /* there may be decrypted bytes although the socket has none */
     char *raw;                   /* bytes read from the socket, encrypted */
     apr_size_t raw_start, raw_end;
+    apr_uint64_t eaten;          /* bytes of it that mod_ssl has read so far */
     char *pending;               /* encrypted bytes for the socket */
     apr_size_t pend_start, pend_end, pend_size;
     apr_status_t net_error;      /* of the socket, while writing */
@@ -196,6 +197,7 @@ static apr_status_t net_in(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode
     n = readbytes < (apr_off_t)n ? (apr_size_t)readbytes : n;
     APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_transient_create(io->raw + io->raw_start, n, f->c->bucket_alloc));
     io->raw_start += n;
+    io->eaten += n;
     return APR_SUCCESS;
 }
 
@@ -233,16 +235,20 @@ static apr_status_t net_out(ap_filter_t *f, apr_bucket_brigade *bb)
 /* Ask mod_ssl for decrypted bytes. */
 static apr_status_t fill(tls_io_t *io, apr_size_t want)
 {
+    apr_uint64_t before;
     apr_status_t rv;
 
     if (io->end != APR_SUCCESS) {
         return io->end;
     }
-    rv = ap_get_brigade(io->c->input_filters, io->in, AP_MODE_READBYTES, APR_NONBLOCK_READ,
-                        (apr_off_t)(want > FILL_MAX ? FILL_MAX : want));
-    if (rv == APR_SUCCESS && APR_BRIGADE_EMPTY(io->in)) {
-        rv = APR_EAGAIN;
-    }
+    do { /* a record without data (a session ticket) reads as EAGAIN, though the next one may be here already */
+        before = io->eaten;
+        rv = ap_get_brigade(io->c->input_filters, io->in, AP_MODE_READBYTES, APR_NONBLOCK_READ,
+                            (apr_off_t)(want > FILL_MAX ? FILL_MAX : want));
+        if (rv == APR_SUCCESS && APR_BRIGADE_EMPTY(io->in)) {
+            rv = APR_EAGAIN;
+        }
+    } while (APR_STATUS_IS_EAGAIN(rv) && io->raw_start < io->raw_end && io->eaten != before);
     io->more = rv == APR_SUCCESS;
     if (rv != APR_SUCCESS && !APR_STATUS_IS_EAGAIN(rv)) {
         io->end = rv;
