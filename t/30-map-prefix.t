@@ -57,7 +57,7 @@ my @slashes = (
     ['NoDecode: a percent sign',      nd => '/foo/a%25b'      => '/bar/a%25b'],
     ['NoDecode: half an escape',      nd => '/foo/a%252'      => '/bar/a%252'],
 );
-plan tests => @rows + @slashes + 12, need {needs(qw(rproxy setenvif))};
+plan tests => @rows + @slashes + 14, need {needs(qw(rproxy setenvif))};
 
 my $b = RProxy::Backend->new;
 my $u = $b->url;
@@ -82,6 +82,7 @@ ProxyPass /case HTTP://LOCALHOST:$p/x
 ProxyPass /ui http://user:secret\@127.0.0.1:$p/x
 ProxyPass /CaSe $u/CaSe
 ProxyPass /glued/ $u
+ProxyPassMatch ^/\$ $u/root
 SetEnvIf Request_URI ^/foo/own no-proxy
 <VirtualHost 127.0.0.1:__PORT_on__>
 AllowEncodedSlashes On
@@ -106,12 +107,16 @@ is(arrives('/glued/9'),  '/9',  '... nor do digits');
 is(arrives('/glued/?q'), '/?q', '... nor does a query');
 unlike($s->error_log, qr/RP0100/, '... and nothing is wrong with such a line');
 is(get($s, '/ex/no')->body, "local\n", 'an exempt path is served from here');
+is(arrives('/'), '/root/', 'the root alone');
 is(arrives('/foo/own'), 404, 'no-proxy in the environment: not proxied');
 is(arrives('http://other.example/foo/x?y'), '/bar/x?y', 'absolute form: mapped by its path');
 is(RProxy::Client->one($s, 'OPTIONS', '*')->status, 200, 'OPTIONS * is answered here');
 $b->reset;
 is(arrives('@evil/foo'), 400, 'a target that does not begin with a slash is refused');
 is(arrives('foo/x'),     400, '... without @ too');
+my $c = RProxy::Client->new($s);
+$c->send("CONNECT 127.0.0.1:443 HTTP/1.1\r\nHost: 127.0.0.1:443\r\nConnection: close\r\n\r\n");
+is($c->response(method => 'GET')->status, 405, 'CONNECT is not mapped');
 is(scalar($b->requests), 0, '... and reaches no backend');
 get($s, '/case/y');
 is(($b->last_request->{head} =~ /^Host: (.*?)\r$/m)[0], "localhost:$p", 'the host is lower case on the wire');

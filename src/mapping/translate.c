@@ -265,6 +265,14 @@ static void rule_apply(request_rec *r, const rp_rule_t *rule, int encoded, const
                   rule->defined_at ? rule->defined_at : "a rule", r->uri, m->found);
 }
 
+/* Requests that no rule is asked for. CONNECT asks for a tunnel to a host of the client's choice,
+ * and has no path (RFC 9110 9.3.6). */
+static int never_mapped(const request_rec *r)
+{
+    return !r->uri || r->uri[0] != '/' || (r->unparsed_uri && strcmp(r->unparsed_uri, "*") == 0)
+           || r->method_number == M_CONNECT || apr_table_get(r->subprocess_env, "no-proxy");
+}
+
 static int translate(request_rec *r, int encoded)
 {
     const rp_server_conf_t *sconf = rp_server_conf(r->server);
@@ -274,8 +282,7 @@ static int translate(request_rec *r, int encoded)
     match_t m;
     int i;
 
-    if (!r->uri || r->uri[0] != '/' || (r->unparsed_uri && strcmp(r->unparsed_uri, "*") == 0)
-        || apr_table_get(r->subprocess_env, "no-proxy")) {
+    if (never_mapped(r)) {
         return DECLINED;
     }
     if (rule) {
