@@ -15,9 +15,9 @@
 
 APLOG_USE_MODULE(rproxy);
 
-#define NOTE_CANONICAL                                                                             \
-    "rproxy-canonical" /* r->filename that needs no further encoding; survives a fast redirect */
-#define NOTE_SOCKET "uds_path"
+/* r->filename that needs no further encoding; survives a fast redirect */
+#define NOTE_CANONICAL "rproxy-canonical"
+#define NOTE_SOCKET    "uds_path"
 
 /* Who wrote the destination text. */
 typedef enum origin_e {
@@ -38,10 +38,21 @@ typedef enum form_e {
  * post_config, read-only after. */
 static int rewrite_escapes;
 
+static int names_proxy(const char *const *names)
+{
+    for (; names && *names; names++) {
+        if (strcmp(*names, "mod_proxy.c") == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* A mod_rewrite that wants to run behind the proxy hands over finished URLs. */
 int rp_route_post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     apr_array_header_t *hooks = ap_hook_get_fixups();
-    int i, k;
+    int i;
 
     (void)p;
     (void)plog;
@@ -51,14 +62,8 @@ int rp_route_post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, ser
     for (i = 0; hooks && i < hooks->nelts; i++) {
         const ap_LINK_fixups_t *h = &APR_ARRAY_IDX(hooks, i, ap_LINK_fixups_t);
 
-        for (k = 0;
-             strcmp(h->szName, "mod_rewrite.c") == 0 && h->aszPredecessors && h->aszPredecessors[k];
-             k++) {
-            if (strcmp(h->aszPredecessors[k], "mod_proxy.c") == 0) {
-                rewrite_escapes =
-                    1; /* it wants to run behind the proxy, so it hands over finished URLs */
-            }
-        }
+        rewrite_escapes |= strcmp(h->szName, "mod_rewrite.c") == 0
+                           && names_proxy(h->aszPredecessors);
     }
     return OK;
 }
@@ -87,13 +92,15 @@ static int any_header_contains(request_rec *r, const char *needle)
     return 0;
 }
 
-/* Is this in the target of this request, or of one that it was made from? */
+/* Is this in the target of this request, or of one that it was made from? As it was sent, and in
+ * normal form (slashes merged, dots resolved). */
 static int any_target_contains(request_rec *r, const char *needle)
 {
     const request_rec *q;
 
     for (q = r; q; q = q->main ? q->main : q->prev) {
-        if (q->unparsed_uri && rp_text_contains(r->pool, q->unparsed_uri, needle)) {
+        if ((q->unparsed_uri && rp_text_contains(r->pool, q->unparsed_uri, needle))
+            || (q->uri && rp_text_contains(r->pool, q->uri, needle))) {
             return 1;
         }
     }

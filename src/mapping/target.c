@@ -59,14 +59,6 @@ apr_status_t rp_target_join(apr_pool_t *pool, const char *url, const char *rest,
     return APR_SUCCESS;
 }
 
-int rp_rule_lacks_slash(const char *path, const char *url)
-{
-    apr_size_t a, z, n = strlen(path);
-
-    return n > 0 && path[n - 1] == '/' && rp_authority_find(url, rp_text_is_uds(url), &a, &z)
-           && url[z] == '\0';
-}
-
 apr_status_t rp_target_split(apr_pool_t *pool, const char *text, int allow_uds, rp_url_t *out,
                              const char **path, rp_url_err_e *err)
 {

@@ -32,10 +32,6 @@ int rp_authority_find(const char *text, int uds, apr_size_t *start, apr_size_t *
 apr_status_t rp_target_join(apr_pool_t *pool, const char *url, const char *rest, const char **out,
                             rp_map_err_e *err) RP_WARN_UNUSED;
 
-/** 1 when a prefix rule with this path and target can never work for longer paths: `/ http://h`.
- * For startup warnings. */
-int rp_rule_lacks_slash(const char *path, const char *url);
-
 /**
  * Split a destination text into its authority and its path (the path may hold any bytes).
  * @param allow_uds 1: a leading "unix:" is a socket; 0: it is an unknown scheme

@@ -114,20 +114,6 @@ START_TEST(target_join_rows)
 }
 END_TEST
 
-START_TEST(rule_lacks_slash_only_without_path)
-{
-    ck_assert_int_eq(rp_rule_lacks_slash("/", "http://h"), 1);
-    ck_assert_int_eq(rp_rule_lacks_slash("/", "http://h:81"), 1);
-    ck_assert_int_eq(rp_rule_lacks_slash("/x/", "balancer://c"), 1);
-    ck_assert_int_eq(rp_rule_lacks_slash("/", "unix:/s|http://h"), 1);
-    ck_assert_int_eq(rp_rule_lacks_slash("/", "http://h/"), 0);
-    ck_assert_int_eq(rp_rule_lacks_slash("/x/", "http://h/y"), 0);
-    ck_assert_int_eq(rp_rule_lacks_slash("/x", "http://h"), 0);
-    ck_assert_int_eq(rp_rule_lacks_slash("/", "!"), 0);
-    ck_assert_int_eq(rp_rule_lacks_slash("", "http://h"), 0);
-}
-END_TEST
-
 typedef struct split_row_t {
     const char *text;
     int allow_uds;
@@ -231,7 +217,6 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, authority_find_rows, 0, ROWS(authority_rows));
     tcase_add_loop_test(tc, target_join_rows, 0, ROWS(join_rows));
-    tcase_add_test(tc, rule_lacks_slash_only_without_path);
     tcase_add_loop_test(tc, target_split_rows, 0, ROWS(split_rows));
     tcase_add_test(tc, target_raw_skips_an_authority);
     tcase_add_test(tc, text_contains_sees_through_two_encodings);
