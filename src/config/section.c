@@ -109,10 +109,12 @@ static const char *read_section(cmd_parms *cmd, const char *args, int is_regex)
     apr_array_header_t *words;
     apr_array_header_t *params;
     int first = 0;
+    int ssl;
 
     if (err) {
         return err;
     }
+    ssl = has_ssl(cmd->directive->first_child); /* the walk leaves cmd->directive elsewhere */
     if (end == NULL) {
         return apr_psprintf(cmd->pool, "%s> directive missing closing '>'", cmd->cmd->name);
     }
@@ -151,7 +153,7 @@ static const char *read_section(cmd_parms *cmd, const char *args, int is_regex)
     }
     APR_ARRAY_PUSH(conf->sections, ap_conf_vector_t *) = vector;
     APR_ARRAY_PUSH(conf->own_sections, ap_conf_vector_t *) = vector;
-    if (has_ssl(cmd->directive->first_child)) {
+    if (ssl) {
         APR_ARRAY_PUSH(conf->ssl_sections, ap_conf_vector_t *) = vector;
     }
     return NULL;
