@@ -112,7 +112,7 @@ is(arrives('/a/match'), 403, '<ProxyMatch>');
 is(arrives('/a/matched'), '/a/matched', '... that does not match');
 is(answer('/a/order')->header('X-Order'), 'second', 'the later section wins');
 is(answer('/a/user/joe/7')->header('X-Who'), 'joe,7', 'named groups are in the environment');
-like(answer('/a/user/joe/')->header('X-Who'), qr/^joe,(?:\(null\))?$/, '... those that took part');
+is(answer('/a/user/joe/')->header('X-Who'), 'joe,(null)', '... those that took part');
 is(arrives('/a/file'), '/a/file', '<Directory> and <Files> do not apply');
 
 # sockets
