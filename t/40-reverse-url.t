@@ -67,7 +67,7 @@ my @rows = (
     [qw(env /x http://word.example/y http://env.test/word/y)],
     [qw(env /off/x http://one.example/y)],
 );
-plan tests => @rows + 47, need {needs(qw(rproxy rproxy_reverse rewrite alias setenvif env))};
+plan tests => @rows + 48, need {needs(qw(rproxy rproxy_reverse rewrite alias setenvif env))};
 
 my $b = RProxy::Backend->new;
 my $u = $b->url;
@@ -122,6 +122,9 @@ ProxyPassReverse /main-both http://both.example
     </Proxy>
     <Location /headers>
         RProxyReverseHeaders X-Goto link
+    </Location>
+    <Location /headers/more>
+        ProxyPassReverse http://more.example
     </Location>
     <Location /headers/none>
         RProxyReverseHeaders None
@@ -196,6 +199,7 @@ is(seen('url', '/x', 'Location', "$back%0D"), "$front%0D", 'what is encoded stay
 is(seen('url', '/headers/x', 'X-Goto', $back), $front, 'RProxyReverseHeaders: a field of one\'s own');
 is(seen('url', '/headers/x', 'Link', "<$back>"), "<$front>", 'Link keeps its syntax');
 is(seen('url', '/headers/x', 'Location', $back), $back, 'and nothing but the list is mapped');
+is(seen('url', '/headers/more/x', 'X-Goto', $back), $front, 'also further in');
 is(seen('url', '/headers/none/x', 'X-Goto', $back), $back, 'None');
 is(seen('url', '/headers/last/x', 'X-Other', $back), $front, 'the last line of a section');
 is(seen('url', '/headers/last/x', 'X-Goto', $back), $back, 'replaces those before it');

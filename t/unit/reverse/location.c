@@ -34,7 +34,9 @@ static const struct {
     { "/foo http://h:80", "http://h:8/", NULL },
     { "/foo http://h:81", "http://h:81@evil/", NULL },
     { "/foo http://h", "http://h@evil/", NULL },
+    { "/foo http://h/", "http://h@evil/", NULL },
     { "/foo http://h", "http://u:p@h/", NULL },
+    { "/pub/ /", "http://u@h/y", NULL },
     { "/foo http://h", "http://evil\\@h/", NULL },
     { "/foo http://h", "http://h\\x/", NULL },
     { "/foo http://h", "http://h:99999/", NULL },
@@ -51,6 +53,8 @@ static const struct {
     { "/foo https://h/", "https://h:443/x", "http://front/foo/x" },
     { "/foo https://h/", "https://h:80/x", NULL },
     { "/foo http://h/", "https://h/x", NULL },
+    { "/foo http://h/", "https://h:80/x", NULL },
+    { "/foo http://h:443/", "https://h/x", NULL },
     { "/foo http://[::1]:81/", "http://[::1]:81/x", "http://front/foo/x" },
     { "/foo http://[::1]:81/", "http://[::2]:81/x", NULL },
     /* a network path means the scheme that the backend is spoken to with */
