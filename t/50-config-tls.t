@@ -4,7 +4,7 @@
 use strict;
 use warnings;
 use Apache::Test qw(-withtestmore);
-use RProxy::Env qw(needs);
+use RProxy::Env qw(needs wait_until);
 use RProxy::Server;
 use RProxy::Backend;
 use RProxy::Client;
@@ -107,8 +107,9 @@ is(fetch('main', '/good/x') . fetch('main', '/bad/x'), '200502', 'after a gracef
 my $broken = RProxy::Server->new(start => 0, modules => [qw(ssl socache_shmcb)], expect_crash => 1, config => <<"EOF");
 <Proxy https://localhost:1/>
     SSLProxyEngine On
-    SSLProxyMachineCertificateFile $ca
+    SSLProxyCipherSuite NOSUCHCIPHER
 </Proxy>
 EOF
-ok(!$broken->start, 'a section that mod_ssl refuses: no start');
+$broken->start;    # it listens before mod_ssl looks at the settings
+ok(wait_until(10, sub { !$broken->alive }), 'a section that mod_ssl refuses: no start');
 like($broken->error_log . $broken->stderr, qr/RP0004: the SSLProxy settings of <Proxy "https:\/\/localhost:1\/"> can not be used/, '... and the section is named');
