@@ -42,7 +42,10 @@ typedef struct rp_framing_t {
 } rp_framing_t;
 
 /**
- * Choose the framing of a response.
+ * Choose the framing of a response. What is wrong with the framing fields is refused in responses
+ * without a body (HEAD, 204, 304, 1xx) too: they are never passed on. A 1xx or 204 that announces a
+ * body has none, but its connection is not kept; nor is one that said HTTP/1.0, "close", or
+ * something in Connection that is no list of tokens.
  * @param head_request  1 when the request was HEAD
  * @param upgrade_asked 1 when the request carried Connection: Upgrade
  */
