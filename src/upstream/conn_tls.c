@@ -43,7 +43,7 @@ typedef struct tls_io_t {
     apr_uint64_t eaten;          /* bytes of it that mod_ssl has read so far */
     char *pending;               /* encrypted bytes for the socket */
     apr_size_t pend_start, pend_end, pend_size;
-    apr_status_t net_error;      /* of the socket, while writing */
+    apr_status_t net_error;      /* of the socket */
     int net_eof;                 /* the socket came to its end */
     int handshaking;             /* the filters may wait, until deadline_us */
     int timed_out;
@@ -190,6 +190,9 @@ static apr_status_t net_in(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode
             return APR_ECONNABORTED;
         }
         if (rv != APR_SUCCESS) {
+            if (!APR_STATUS_IS_EAGAIN(rv) && !APR_STATUS_IS_EOF(rv) && !APR_STATUS_IS_TIMEUP(rv)) {
+                io->net_error = rv;
+            }
             return rv;
         }
     }
