@@ -32,7 +32,7 @@ my @orders = (
     [qw(rproxy_balancer rproxy_reverse rproxy)],
     [qw(rproxy_reverse rproxy rproxy_balancer)],
 );
-plan tests => 4 * @names + 2 * (3 + @leftovers) + @orders + 39, need {needs(qw(rproxy rewrite mime proxy proxy_http))};
+plan tests => 4 * @names + 2 * (3 + @leftovers) + @orders + 43, need {needs(qw(rproxy rewrite info mime proxy proxy_http))};
 
 my $t = RProxy::Server->new(start => 0, modules => [qw(rewrite mime)]);
 
@@ -121,6 +121,12 @@ EOF
     ok(!$good, 'LogLevel does not take the name of what is not there');
 }
 
+# mutexes, and a list of the modules
+{
+    my ($good, $text) = $t->configtest("Mutex file:__ROOT__/run proxy proxy-balancer-shm\n");
+    ok($good, 'Mutex takes the names') or diag($text);
+}
+
 # protocols that are not spoken, wherever a configuration says them
 my @bad = (
     'SetHandler "proxy:fcgi://127.0.0.1:9000"'                         => 'fcgi',
@@ -149,7 +155,10 @@ EOF
 
 # at run time, and after a restart
 my $b = RProxy::Backend->new;
-my $s = RProxy::Server->new(modules => ['rewrite'], config => <<"EOF");
+my $s = RProxy::Server->new(modules => [qw(rewrite info)], config => <<"EOF");
+<Location /modules>
+    SetHandler server-info
+</Location>
 <IfModule mod_proxy.c>
     <IfModule proxy_http_module>
         ProxyPass /if @{[$b->url]}
@@ -168,5 +177,6 @@ for my $when ('', ' after a graceful restart', ' after a restart') {
     $s->mark_log;
     is(get($s, '/if/x')->body, "GET /x\n", "IfModule$when");
     is(get($s, '/p/y')->body,  "GET /y\n", "RewriteRule [P]$when");
+    like(get($s, '/modules')->body, qr/mod_proxy\.c.*mod_rproxy\.c.*ProxyPass/s, "mod_info lists the modules$when");
     ok($s->wait_log(qr/\[rproxy:trace1\].*RP\d+/), "LogLevel proxy:trace1 is in force$when");
 }

@@ -286,9 +286,14 @@ static int interpolate_env(request_rec *r)
     return rp_switch(rp_dir_conf(r->per_dir_config)->interpolate_env, 0);
 }
 
+static const apr_array_header_t *balancers(const server_rec *s)
+{
+    return rp_server_conf(s)->balancers;
+}
+
 static const rproxy_api_t *rproxy_api(int version)
 {
-    static const rproxy_api_t api = {RPROXY_API_VERSION, interpolate_env};
+    static const rproxy_api_t api = {RPROXY_API_VERSION, interpolate_env, balancers};
 
     return version <= RPROXY_API_VERSION ? &api : NULL;
 }

@@ -15,6 +15,7 @@
 #include <apr_optional.h>
 #include <apr_strings.h>
 #include <mod_so.h>
+#include <util_mutex.h>
 
 #include "config/conf.h"
 #include "config/names_table.h"
@@ -143,8 +144,10 @@ int rp_names_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     ap_version_t version;
     const char *old;
 
-    (void)pconf;
     (void)plog;
+    /* `Mutex file:/x proxy` is an error where nobody has registered the name. */
+    (void)ap_mutex_register(pconf, "proxy", NULL, APR_LOCK_DEFAULT, 0);
+    (void)ap_mutex_register(pconf, "proxy-balancer-shm", NULL, APR_LOCK_DEFAULT, 0);
     ap_get_server_revision(&version);
     old = rp_version_refuse(ptemp, version.major, version.minor, version.patch);
     if (old) {
