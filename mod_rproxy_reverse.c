@@ -10,6 +10,8 @@
 
 APLOG_USE_MODULE(rproxy_reverse);
 
+#define API_NEEDED 1 /* the first that has interpolate_env */
+
 static rp_reverse_sisters_t sisters; /* set by check_config, before there are threads */
 
 static void rproxy_reverse_headers(request_rec *r)
@@ -29,7 +31,7 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
                      "loaded: add the line \"LoadModule rproxy_module modules/mod_rproxy.so\"");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    sisters.api = api(RPROXY_API_VERSION);
+    sisters.api = api(API_NEEDED);
     sisters.members = APR_RETRIEVE_OPTIONAL_FN(rproxy_balancer_members);
     if (!sisters.api) {
         ap_log_error(APLOG_MARK, APLOG_ERR | APLOG_STARTUP, 0, s,

@@ -67,7 +67,7 @@ my @rows = (
     [qw(env /x http://word.example/y http://env.test/word/y)],
     [qw(env /off/x http://one.example/y)],
 );
-plan tests => @rows + 48, need {needs(qw(rproxy rproxy_reverse rewrite alias setenvif env))};
+plan tests => @rows + 51, need {needs(qw(rproxy rproxy_reverse rewrite alias setenvif env))};
 
 my $b = RProxy::Backend->new;
 my $u = $b->url;
@@ -248,3 +248,8 @@ like($log, qr/RP0605: \S+:\d+: ProxyPassReverse "http:\/\/$_\.example" has no ef
 is(scalar(() = $log =~ /RP0605/g), 3, 'and only these');
 like($log, qr/RP0608: \S+:\d+: ProxyPassReverse "balancer:\/\/none" matches nothing/, 'warned: no such balancer');
 is(scalar(() = $log =~ /RP0608/g), 1, 'and only that one, once');
+
+# a graceful restart
+ok($s->graceful, 'graceful restart');
+is(seen('url', '/x', 'Location', $back), $front, 'mapped as before');
+is(seen('url', '/x', 'Location', 'https://m2.example/base/y'), 'http://url.test/bal/y', 'for balancers too');

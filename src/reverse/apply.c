@@ -134,6 +134,12 @@ static const apr_array_header_t *cookie_maps_of(run_t *run, apr_array_header_t *
     return *ready;
 }
 
+/* Most fields differ in their first letter: no call for them. */
+static int same_name(const char *a, const char *b)
+{
+    return ((a[0] ^ b[0]) & 0xdf) == 0 && strcasecmp(a, b) == 0;
+}
+
 static int listed(const rp_reverse_conf_t *conf, const char *name)
 {
     int n = conf->headers ? conf->headers->nelts
@@ -143,7 +149,7 @@ static int listed(const rp_reverse_conf_t *conf, const char *name)
         const char *want =
             conf->headers ? APR_ARRAY_IDX(conf->headers, i, const char *) : default_headers[i];
 
-        if (strcasecmp(name, want) == 0) {
+        if (same_name(name, want)) {
             return 1;
         }
     }
@@ -164,7 +170,7 @@ static const char *field_map(run_t *run, const char *name, const char *value)
     rp_reverse_err_e err = RP_REVERSE_OK;
     apr_status_t rv = APR_NOTFOUND;
 
-    if (strcasecmp(name, "Set-Cookie") == 0) {
+    if (same_name(name, "Set-Cookie")) {
         if (run->conf->domains->nelts > 0 || run->conf->paths->nelts > 0) {
             rv = rp_cookie_map(r->pool, cookie_maps_of(run, &run->domains, run->conf->domains),
                                cookie_maps_of(run, &run->paths, run->conf->paths), value, &out,

@@ -74,15 +74,25 @@ void *rp_reverse_conf_create(apr_pool_t *p, char *dir)
     return conf;
 }
 
+/* Runs for each section of each request: mostly one side has no lines, and nothing is copied. */
+static apr_array_header_t *lines_merge(apr_pool_t *p, apr_array_header_t *base,
+                                       apr_array_header_t *add)
+{
+    if (add->nelts == 0) {
+        return base;
+    }
+    return base->nelts == 0 ? add : apr_array_append(p, base, add);
+}
+
 void *rp_reverse_conf_merge(apr_pool_t *p, void *basev, void *addv)
 {
     const rp_reverse_conf_t *base = basev;
     const rp_reverse_conf_t *add = addv;
     rp_reverse_conf_t *conf = apr_palloc(p, sizeof(*conf));
 
-    conf->urls = apr_array_append(p, base->urls, add->urls);
-    conf->domains = apr_array_append(p, base->domains, add->domains);
-    conf->paths = apr_array_append(p, base->paths, add->paths);
+    conf->urls = lines_merge(p, base->urls, add->urls);
+    conf->domains = lines_merge(p, base->domains, add->domains);
+    conf->paths = lines_merge(p, base->paths, add->paths);
     conf->headers = add->headers ? add->headers : base->headers;
     return conf;
 }
