@@ -15,6 +15,7 @@
 #include <apr_portable.h>
 #include <apr_strings.h>
 
+#include "upstream/clock.h"
 #include "upstream/endpoint.h"
 #include "upstream/worker.h"
 
@@ -237,6 +238,11 @@ static apr_status_t plain_recv(rp_conn_t *conn, char *buf, apr_size_t *len)
     do {
         n = recv(conn->fd, buf, *len, flags);
     } while (n < 0 && errno == EINTR);
+    if (flags == 0) {
+        int err = errno;
+        conn->read_at_us = rp_clock_now_us();
+        errno = err;
+    }
     if (n > 0) {
         *len = (apr_size_t)n;
         return APR_SUCCESS;

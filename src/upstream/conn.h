@@ -68,6 +68,7 @@ struct rp_conn_t {
     int unclean_eof;                  /**< TLS: the input ended without a close-notify (RFC 9112 9.8: may be cut short) */
     apr_interval_time_t read_wait_us; /**< rp_conn_wait_in_read: SO_RCVTIMEO in force, 0 none yet */
     int wait_in_read;                 /**< the next read may wait */
+    apr_time_t read_at_us;            /**< when the last read that waited came back, monotonic; 0: none did */
     void *pinned_to;                  /**< client connection it belongs to (NTLM, Negotiate), or NULL */
 };
 

@@ -408,6 +408,7 @@ static rp_refuse_e keep(rp_conn_t *conn, apr_time_t now_us, rp_conn_t **victim)
 rp_refuse_e rp_pool_put(rp_conn_t *conn, rp_refuse_e why, apr_time_t now_us)
 {
     rp_endpoint_t *ep = conn->endpoint;
+    rp_endpoints_t *eps = ep->owner; /* ep may be gone at the end */
     rp_worker_t *w = conn->worker;
     rp_conn_t *victim = NULL;
 
@@ -428,6 +429,7 @@ rp_refuse_e rp_pool_put(rp_conn_t *conn, rp_refuse_e why, apr_time_t now_us)
     }
     rp_permit_release(w);
     rp_endpoint_release(ep);
+    rp_pool_maintain(eps, now_us);
     return why;
 }
 
@@ -481,7 +483,7 @@ static int maintain_turn(rp_endpoints_t *eps, apr_time_t now_us)
 {
     apr_time_t last = __atomic_load_n(&eps->maintained_us, __ATOMIC_RELAXED);
 
-    if (now_us - last < MAINTAIN_EVERY_US && last != 0) {
+    if (now_us - last < MAINTAIN_EVERY_US) {
         return 0;
     }
     return __atomic_compare_exchange_n(&eps->maintained_us, &last, now_us, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);

@@ -40,6 +40,15 @@ static int open_still(int peer)
     return poll(&pfd, 1, 0) == 0;
 }
 
+static rp_conn_t *take_new(apr_time_t now_us)
+{
+    rp_conn_t *conn = NULL;
+
+    ck_assert_int_eq(rp_pool_take(rig.ep, rig.w, NULL, 0, now_us, &conn), APR_SUCCESS);
+    ck_assert_int_eq(conn->state, RP_CONN_NEW);
+    return conn;
+}
+
 static void drop(rp_conn_t *conn) { (void)rp_pool_put(conn, RP_REFUSE_ERROR, 999 * SEC); }
 
 /* Take; NULL when there is no permit. */
@@ -458,18 +467,29 @@ START_TEST(pool_maintain_closes_expired_but_min)
 }
 END_TEST
 
+/* Putting back looks too, but no more than once a second. */
 START_TEST(pool_maintain_once_a_second)
 {
-    int peer;
+    int p1, p2;
+    rp_conn_t *a = take_connected(&rig, rig.ep, rig.w, NULL, 1, &p1);
+    rp_conn_t *b = take_connected(&rig, rig.ep, rig.w, NULL, 1, &p2);
 
     rig.w->params.ttl_s = 1;
-    (void)put_ok(take_connected(&rig, rig.ep, rig.w, NULL, 1, &peer), 10 * SEC);
-    rp_pool_maintain(rig.eps, 10 * SEC + SEC / 2);
-    rp_pool_maintain(rig.eps, 11 * SEC + SEC / 4);
-    ck_assert_int_eq(rig.ep->shared.nidle, 1); /* due, but the last look is not a second ago */
-    rp_pool_maintain(rig.eps, 11 * SEC + SEC / 2);
+    (void)put_ok(a, 10 * SEC); /* looks */
+    (void)put_ok(b, 10 * SEC + SEC / 2);
+    rp_pool_maintain(rig.eps, 11 * SEC - 1);
+    ck_assert_int_eq(rig.ep->shared.nidle, 2);
+    rp_pool_maintain(rig.eps, 11 * SEC);
+    ck_assert_int_eq(rig.ep->shared.nidle, 1);
+    rp_pool_maintain(rig.eps, 12 * SEC - 1); /* b is due, but the last look is not a second ago */
+    ck_assert_int_eq(rig.ep->shared.nidle, 1);
+    a = take_new(12 * SEC - 1); /* too old to be used */
     ck_assert_int_eq(rig.ep->shared.nidle, 0);
-    close(peer);
+    connect_conn(a, rig.listener, 12 * SEC, &p2);
+    (void)put_ok(a, 12 * SEC); /* looks, and finds nothing due */
+    ck_assert_int_eq(rig.ep->shared.nidle, 1);
+    close(p1);
+    close(p2);
 }
 END_TEST
 
