@@ -5,8 +5,11 @@
  */
 #include "exchange/exchange_int.h"
 
+#include <string.h>
+
 #define READ_FIRST 8000   /* fits the bucket allocator's 8 KB blocks with its header */
 #define READ_LARGE 65000  /* once a body has shown to be large */
+#define COMPACT_BELOW 1024 /* chunks shorter than this are moved together */
 
 /*
  * Once the request is out, a driver that may block lets back-pressure block it. While the request is still on its way it
@@ -73,47 +76,68 @@ static apr_bucket *take_front(rp_exchange_t *ex, apr_bucket *b, apr_size_t len, 
     return rest;
 }
 
-/* Take the chunked framing off bucket b, whose bytes are at data. Takes ownership of b. */
-static void eat_chunked(rp_exchange_t *ex, apr_bucket *b, const char *data)
+/** A run of body bytes in a buffer that is being unframed. */
+typedef struct piece_t {
+    apr_bucket *rest;  /* the buffer from offset cut on, NULL: used up */
+    apr_size_t cut;
+    apr_size_t start, end; /* the piece, offsets in the buffer; empty: none yet */
+} piece_t;
+
+/* Give the piece to ex->bb. */
+static void piece_emit(rp_exchange_t *ex, piece_t *p)
 {
-    while (b != NULL) {
+    if (p->end == p->start) {
+        return;
+    }
+    if (p->start > p->cut) {
+        p->rest = take_front(ex, p->rest, p->start - p->cut, 0);
+    }
+    p->rest = take_front(ex, p->rest, p->end - p->start, 1);
+    p->cut = p->end;
+}
+
+/* Small runs are moved up to the piece, so that a body in tiny chunks does not become a bucket for each of them. */
+static void piece_add(rp_exchange_t *ex, piece_t *p, char *buf, const rp_slice_t *run)
+{
+    if (p->end > p->start && run->n < COMPACT_BELOW) {
+        memmove(buf + p->end, run->p, run->n);
+        p->end += run->n;
+    }
+    else {
+        piece_emit(ex, p);
+        p->start = (apr_size_t)(run->p - buf);
+        p->end = p->start + run->n;
+    }
+}
+
+/* Take the chunked framing off bucket b, whose bytes are at buf and ours. Takes ownership of b. */
+static void eat_chunked(rp_exchange_t *ex, apr_bucket *b, char *buf)
+{
+    apr_size_t len = b->length;
+    apr_size_t pos = 0;
+    piece_t p = {b, 0, 0, 0};
+    apr_status_t rv = APR_SUCCESS;
+
+    while (pos < len && ex->chunk.state != RP_CHUNK_DONE && (rv == APR_SUCCESS || APR_STATUS_IS_EAGAIN(rv))) {
         apr_size_t used = 0;
         rp_slice_t run = {NULL, 0};
-        apr_size_t len = b->length;
-        apr_status_t rv = rp_chunk_decode(&ex->chunk, data, len, &used, &run);
 
-        if (rv != APR_SUCCESS && !APR_STATUS_IS_EAGAIN(rv)) {
-            apr_bucket_destroy(b);
-            (void)rp_ex_fail(ex, RP_FAIL_BODY_BAD_CHUNK, APR_SUCCESS, rp_chunk_err_str(ex->chunk.err));
-            return;
-        }
+        rv = rp_chunk_decode(&ex->chunk, buf + pos, len - pos, &used, &run);
         if (run.n > 0) {
-            apr_size_t skip = (apr_size_t)(run.p - data);
-            if (skip > 0) {
-                b = take_front(ex, b, skip, 0);
-            }
-            b = take_front(ex, b, run.n, 1);
-            if (b != NULL && used > skip + run.n) {
-                b = take_front(ex, b, used - skip - run.n, 0);
-            }
+            piece_add(ex, &p, buf, &run);
         }
-        else if (used > 0) {
-            b = take_front(ex, b, used, 0);
-        }
-        data += used;
-        if (ex->chunk.state == RP_CHUNK_DONE) {
-            if (b != NULL) {
-                ex->extra_bytes = 1;
-                apr_bucket_destroy(b);
-            }
-            body_done(ex);
-            return;
-        }
-        if (used == 0 && b != NULL) { /* the decoder always eats what it is given */
-            apr_bucket_destroy(b);
-            (void)rp_ex_fail(ex, RP_FAIL_INTERNAL, APR_SUCCESS, "chunk decoder stalled");
-            return;
-        }
+        pos += used;
+    }
+    piece_emit(ex, &p);
+    if (p.rest != NULL) {
+        apr_bucket_destroy(p.rest);
+    }
+    if (rv != APR_SUCCESS && !APR_STATUS_IS_EAGAIN(rv)) {
+        (void)rp_ex_fail(ex, RP_FAIL_BODY_BAD_CHUNK, APR_SUCCESS, rp_chunk_err_str(ex->chunk.err));
+    }
+    else if (ex->chunk.state == RP_CHUNK_DONE) {
+        ex->extra_bytes = pos < len;
+        body_done(ex);
     }
 }
 
@@ -135,7 +159,7 @@ static void eat_length(rp_exchange_t *ex, apr_bucket *b)
 }
 
 /* Take ownership of bucket b with bytes at data. */
-static void eat(rp_exchange_t *ex, apr_bucket *b, const char *data)
+static void eat(rp_exchange_t *ex, apr_bucket *b, char *data)
 {
     switch (ex->resp_framing.kind) {
     case RP_FRAMING_LENGTH:
@@ -159,7 +183,7 @@ static void eat(rp_exchange_t *ex, apr_bucket *b, const char *data)
 void rp_ex_body_leftover(rp_exchange_t *ex)
 {
     apr_size_t n = ex->head_end - ex->head_start;
-    const char *data = ex->head_buf + ex->head_start;
+    char *data = ex->head_buf + ex->head_start;
 
     if (ex->resp_framing.kind == RP_FRAMING_NONE
         || (ex->resp_framing.kind == RP_FRAMING_LENGTH && ex->resp_left == 0)) {
@@ -173,11 +197,25 @@ void rp_ex_body_leftover(rp_exchange_t *ex)
     }
 }
 
+/* An unwanted body is read for the connection's sake, but not at any price. */
+static void discard(rp_exchange_t *ex)
+{
+    apr_off_t len = 0;
+
+    (void)apr_brigade_length(ex->bb, 0, &len);
+    apr_brigade_cleanup(ex->bb);
+    ex->discarded += (apr_size_t)len;
+    if (ex->recv == RP_RECV_BODY && (ex->discarded > RP_DISCARD_MAX || ex->resp_left > RP_DISCARD_MAX)) {
+        ex->gave_up = 1;
+        body_done(ex);
+    }
+}
+
 /* Give what is in bb to the client side. */
 static void pass_on(rp_exchange_t *ex)
 {
     if (ex->discard) {
-        apr_brigade_cleanup(ex->bb);
+        discard(ex);
         return;
     }
     if (APR_BRIGADE_EMPTY(ex->bb) || rp_ex_client_stuck(ex)) {
@@ -194,16 +232,31 @@ static void body_eof(rp_exchange_t *ex, apr_status_t rv)
         body_done(ex);
         return;
     }
-    (void)rp_ex_fail(ex, RP_FAIL_BODY_SHORT, APR_STATUS_IS_EOF(rv) ? APR_SUCCESS : rv, NULL);
+    (void)rp_ex_fail(ex, APR_STATUS_IS_ETIMEDOUT(rv) ? RP_FAIL_BODY_TIMEOUT : RP_FAIL_BODY_SHORT, APR_STATUS_IS_EOF(rv) ? APR_SUCCESS : rv, NULL);
+}
+
+/* A bucket for the n bytes in buf, which has size bytes: a small piece does not keep a large buffer. */
+static apr_bucket *wrap(rp_exchange_t *ex, char **buf, apr_size_t n, apr_size_t size)
+{
+    if (n < size / 4) {
+        char *exact = apr_bucket_alloc(n, ex->ba);
+
+        memcpy(exact, *buf, n);
+        apr_bucket_free(*buf);
+        *buf = exact;
+        ex->read_size = 0;
+    }
+    return apr_bucket_heap_create(*buf, n, apr_bucket_free, ex->ba);
 }
 
 /* Read once. 1: bytes came. */
 static int body_read(rp_exchange_t *ex)
 {
+    apr_bucket *b;
     apr_size_t size = ex->read_size ? ex->read_size : READ_FIRST;
     apr_size_t n = size;
     char *buf = apr_bucket_alloc(size, ex->ba);
-    apr_status_t rv = ex->conn->ops->recv(ex->conn, buf, &n);
+    apr_status_t rv = rp_ex_recv(ex, buf, &n);
 
     if (rv != APR_SUCCESS) {
         apr_bucket_free(buf);
@@ -221,7 +274,8 @@ static int body_read(rp_exchange_t *ex)
     else if (ex->conn->ops->buffered(ex->conn) == 0) {
         ex->ready &= ~(unsigned)RP_WAIT_BACKEND_READ;
     }
-    eat(ex, apr_bucket_heap_create(buf, n, apr_bucket_free, ex->ba), buf);
+    b = wrap(ex, &buf, n, size);
+    eat(ex, b, buf);
     return 1;
 }
 

@@ -47,6 +47,21 @@ void rp_ex_progress(rp_exchange_t *ex)
     ex->progress_us = ex->now_us;
 }
 
+apr_status_t rp_ex_recv(rp_exchange_t *ex, char *buf, apr_size_t *len)
+{
+    apr_status_t rv = ex->conn->ops->recv(ex->conn, buf, len);
+
+    if (ex->conn->read_at_us > ex->now_us) {
+        ex->now_us = ex->conn->read_at_us;
+    }
+    return rv;
+}
+
+rp_reason_e rp_ex_client_reason(apr_status_t rv)
+{
+    return rv == APR_EINVAL ? RP_FAIL_BAD_HEAD : RP_FAIL_CLIENT_GONE;
+}
+
 /* Nearly every exchange has one attempt: room for more is made when they come. */
 static void make_room(rp_exchange_t *ex)
 {
@@ -117,6 +132,7 @@ static void reset_attempt(rp_exchange_t *ex)
     ex->got_100 = 0;
     ex->acquire_deadline_us = 0;
     ex->extra_bytes = 0;
+    ex->flushing = 0;
 }
 
 /*
@@ -169,6 +185,16 @@ void rp_exchange_retarget(rp_exchange_t *ex, rp_worker_t *worker, rp_endpoint_t 
     restart(ex);
 }
 
+/* The body was not wanted, so it does not matter how it ended; the connection is lost. */
+static rp_move_e discarded(rp_exchange_t *ex)
+{
+    ex->reason = RP_FAIL_NONE;
+    ex->detail = NULL;
+    apr_brigade_cleanup(ex->bb);
+    (void)ex->ops->finish(ex->ctx, RP_FAIL_NONE);
+    return rp_ex_go(ex, RP_EX_DONE);
+}
+
 /* The head is out: what was understood of the body goes too, then the visible cut. */
 static void cut_answer(rp_exchange_t *ex)
 {
@@ -200,6 +226,9 @@ rp_move_e rp_ex_fail(rp_exchange_t *ex, rp_reason_e reason, apr_status_t os_erro
         return RP_MOVE_ON;
     }
     drop_addrs(ex);
+    if (ex->head_sent && ex->discard && reason != RP_FAIL_CLIENT_GONE) {
+        return discarded(ex);
+    }
     if (ex->head_sent && !ex->tunnel) {
         cut_answer(ex);
     }
@@ -207,6 +236,12 @@ rp_move_e rp_ex_fail(rp_exchange_t *ex, rp_reason_e reason, apr_status_t os_erro
 }
 
 /* ---- connection ---- */
+
+static rp_move_e look_up(rp_exchange_t *ex)
+{
+    ex->connect_deadline_us = ex->now_us + ex->conf.connect_us;
+    return rp_ex_go(ex, RP_EX_RESOLVE);
+}
 
 static rp_move_e take(rp_exchange_t *ex)
 {
@@ -236,7 +271,7 @@ static rp_move_e take(rp_exchange_t *ex)
         == APR_SUCCESS) {
         return rp_ex_go(ex, RP_EX_CONNECT);
     }
-    return rp_ex_go(ex, RP_EX_RESOLVE);
+    return look_up(ex);
 }
 
 void rp_exchange_permit_granted(rp_exchange_t *ex)
@@ -255,7 +290,7 @@ static rp_move_e resolve(rp_exchange_t *ex)
         return rp_ex_go(ex, RP_EX_CONNECT);
     }
     /* the driver answers by rp_exchange_resolved; the resolver has its own time limits */
-    return rp_ex_wait(ex, RP_WAIT_RESOLVE, ex->now_us + ex->conf.connect_us, RP_FAIL_NAME);
+    return rp_ex_wait(ex, RP_WAIT_RESOLVE, ex->connect_deadline_us, RP_FAIL_NAME);
 }
 
 void rp_exchange_resolved(rp_exchange_t *ex, apr_status_t rv, rp_addrset_t *set)
@@ -303,9 +338,9 @@ static rp_move_e next_address(rp_exchange_t *ex, apr_status_t rv)
     if (ex->addr_next < rp_addrset_count(ex->addrs)) {
         return rp_ex_go(ex, RP_EX_CONNECT);
     }
-    if (!ex->addrs_fresh && address->uds == NULL && connect_reason(rv) != RP_FAIL_LOCAL_RESOURCE) {
+    if (!ex->addrs_fresh && !address->literal && connect_reason(rv) != RP_FAIL_LOCAL_RESOURCE) {
         drop_addrs(ex);
-        return rp_ex_go(ex, RP_EX_RESOLVE);
+        return look_up(ex);
     }
     return rp_ex_fail(ex, connect_reason(rv), rv, NULL);
 }
@@ -315,6 +350,7 @@ static rp_move_e connected(rp_exchange_t *ex)
     apr_cpystrn(ex->at->addr, ex->conn->addr_str, sizeof(ex->at->addr));
     ex->at->local_port = ex->conn->local_port;
     drop_addrs(ex);
+    ex->connect_deadline_us = ex->now_us + ex->conf.io_us;
     return rp_ex_go(ex, ex->conn->state == RP_CONN_READY ? RP_EX_START : RP_EX_TLS);
 }
 
@@ -337,16 +373,21 @@ static rp_move_e connect_next(rp_exchange_t *ex)
 
 static rp_move_e connecting(rp_exchange_t *ex)
 {
-    apr_status_t rv;
+    if (ex->ready & RP_WAIT_BACKEND_WRITE) {
+        apr_status_t rv = rp_conn_connect_finish(ex->conn);
 
-    if (!(ex->ready & RP_WAIT_BACKEND_WRITE)) {
-        if (ex->now_us >= ex->connect_deadline_us) {
-            return next_address(ex, APR_TIMEUP);
+        if (rv == APR_SUCCESS) {
+            return connected(ex);
         }
-        return rp_ex_wait(ex, RP_WAIT_BACKEND_WRITE, ex->connect_deadline_us, RP_FAIL_NONE);
+        if (!APR_STATUS_IS_EINPROGRESS(rv)) {
+            return next_address(ex, rv);
+        }
+        ex->ready &= ~(unsigned)RP_WAIT_BACKEND_WRITE;
     }
-    rv = rp_conn_connect_finish(ex->conn);
-    return rv == APR_SUCCESS ? connected(ex) : next_address(ex, rv);
+    if (ex->now_us >= ex->connect_deadline_us) {
+        return next_address(ex, APR_TIMEUP);
+    }
+    return rp_ex_wait(ex, RP_WAIT_BACKEND_WRITE, ex->connect_deadline_us, RP_FAIL_NONE);
 }
 
 static rp_move_e tls(rp_exchange_t *ex)
@@ -354,7 +395,7 @@ static rp_move_e tls(rp_exchange_t *ex)
     if (ex->conn->state == RP_CONN_READY) {
         return rp_ex_go(ex, RP_EX_START);
     }
-    return rp_ex_wait(ex, RP_WAIT_TLS, ex->now_us + ex->conf.io_us, RP_FAIL_TLS);
+    return rp_ex_wait(ex, RP_WAIT_TLS, ex->connect_deadline_us, RP_FAIL_TLS);
 }
 
 void rp_exchange_tls_done(rp_exchange_t *ex, apr_status_t rv, const char *reason)
@@ -375,7 +416,7 @@ void rp_exchange_tls_done(rp_exchange_t *ex, apr_status_t rv, const char *reason
 /* Why the connection can not be used again after a whole response. */
 static rp_refuse_e reuse_verdict(const rp_exchange_t *ex)
 {
-    if (ex->send != RP_SEND_DONE) {
+    if (ex->send != RP_SEND_DONE || ex->gave_up) {
         return RP_REFUSE_SHORT_BODY;
     }
     if (ex->extra_bytes || ex->conn->ops->buffered(ex->conn) > 0) {
@@ -397,48 +438,68 @@ static rp_move_e finish(rp_exchange_t *ex)
         }
     }
     apr_brigade_cleanup(ex->bb);
-    (void)ex->ops->finish(ex->ctx, ex->reason);
+    if (ex->ops->finish(ex->ctx, ex->reason) != APR_SUCCESS) {
+        ex->reason = RP_FAIL_CLIENT_GONE;
+    }
+    ex->at->reason = ex->reason;
     return rp_ex_go(ex, ex->reason == RP_FAIL_NONE ? RP_EX_DONE : RP_EX_FAILED);
+}
+
+/* The answer's half of transfer_wait: bits to wait for, until when, what it means when that passes. */
+static unsigned answer_wait(rp_exchange_t *ex, apr_time_t *deadline, rp_reason_e *why)
+{
+    if (ex->recv == RP_RECV_BODY && rp_ex_client_stuck(ex)) {
+        ex->stuck_us = ex->stuck_us ? ex->stuck_us : ex->now_us;
+        *deadline = ex->stuck_us + ex->conf.client_us;
+        *why = RP_FAIL_CLIENT_GONE;
+        return RP_WAIT_CLIENT_WRITE;
+    }
+    ex->stuck_us = 0;
+    *deadline = ex->progress_us + ex->conf.io_us;
+    *why = ex->recv == RP_RECV_BODY ? RP_FAIL_BODY_TIMEOUT : RP_FAIL_HEAD_TIMEOUT;
+    if (ex->discard && *deadline > ex->discard_until_us) {
+        *deadline = ex->discard_until_us;
+    }
+    if (ex->recv == RP_RECV_HEAD && ex->conf.ping_us > 0 && !ex->got_100 && ex->send == RP_SEND_HOLD) {
+        *deadline = ex->progress_us + ex->conf.ping_us;
+        *why = RP_FAIL_PING_TIMEOUT;
+    }
+    return ex->at->sent > 0 ? RP_WAIT_BACKEND_READ : 0; /* nothing can be an answer before */
 }
 
 /*
  * The backend's clock runs only while we wait for the backend: for its answer once the request is out (or while the body is
- * held back), or for it to take more bytes. While we wait for the client's body, the client's clock runs.
+ * held back), or for it to take more bytes. While we wait for the client's body, the client's clock runs; an answer that flows
+ * meanwhile winds it up.
  */
 static rp_move_e transfer_wait(rp_exchange_t *ex)
 {
-    unsigned mask = 0;
-    apr_time_t deadline = ex->progress_us + ex->conf.io_us;
-    rp_reason_e why = RP_FAIL_HEAD_TIMEOUT;
+    unsigned mask;
+    apr_time_t deadline;
+    rp_reason_e why;
 
     if ((ex->unflushed || !APR_BRIGADE_EMPTY(ex->bb)) && rp_ex_flush_client(ex) != APR_SUCCESS) {
         return rp_ex_fail(ex, RP_FAIL_CLIENT_GONE, APR_SUCCESS, NULL);
     }
-    if (ex->recv == RP_RECV_BODY && rp_ex_client_stuck(ex)) {
-        mask |= RP_WAIT_CLIENT_WRITE;
-        deadline = ex->now_us + ex->conf.client_us;
-        why = RP_FAIL_CLIENT_GONE;
-    }
-    else {
-        mask |= RP_WAIT_BACKEND_READ;
-        if (ex->recv == RP_RECV_BODY) {
-            why = RP_FAIL_BODY_TIMEOUT;
-        }
-        else if (ex->conf.ping_us > 0 && !ex->got_100 && ex->send == RP_SEND_HOLD) {
-            deadline = ex->progress_us + ex->conf.ping_us;
-            why = RP_FAIL_PING_TIMEOUT;
-        }
-    }
-    if (!APR_BRIGADE_EMPTY(ex->out)) {
+    mask = answer_wait(ex, &deadline, &why);
+    if (!APR_BRIGADE_EMPTY(ex->out) || ex->flushing) {
         mask |= RP_WAIT_BACKEND_WRITE;
-        if (ex->recv == RP_RECV_HEAD) {
+        if (ex->recv == RP_RECV_HEAD && why != RP_FAIL_PING_TIMEOUT) {
             why = RP_FAIL_WRITE_TIMEOUT;
         }
     }
     else if (ex->send == RP_SEND_BODY) {
+        apr_time_t since = ex->client_wait_us;
+
+        if (ex->recv == RP_RECV_BODY && ex->progress_us > since) {
+            since = ex->progress_us;
+        }
         mask |= RP_WAIT_CLIENT_READ;
-        deadline = ex->client_wait_us + ex->conf.client_us;
+        deadline = since + ex->conf.client_us;
         why = RP_FAIL_CLIENT_BODY_TIMEOUT;
+    }
+    else if (rp_ex_client_may_release(ex)) {
+        mask |= RP_WAIT_CLIENT_READ;
     }
     return rp_ex_wait(ex, mask, deadline, why);
 }
@@ -450,7 +511,7 @@ static rp_move_e transfer(rp_exchange_t *ex)
     do {
         progress = 0;
         rp_ex_send_some(ex, &progress);
-        if (rp_ex_alive(ex) && ex->recv == RP_RECV_HEAD) {
+        if (rp_ex_alive(ex) && ex->recv == RP_RECV_HEAD && ex->at->sent > 0) {
             rp_ex_recv_head(ex, &progress);
         }
         if (rp_ex_alive(ex) && ex->recv == RP_RECV_BODY) {
@@ -500,7 +561,7 @@ rp_step_e rp_exchange_step(rp_exchange_t *ex, apr_time_t now_us, unsigned ready)
         if (move == RP_MOVE_ON) {
             continue;
         }
-        if (ex->wait.on_timeout == RP_FAIL_NONE || now_us < ex->wait.deadline_us) {
+        if (ex->wait.on_timeout == RP_FAIL_NONE || ex->now_us < ex->wait.deadline_us) {
             return RP_STEP_WAIT;
         }
         (void)rp_ex_fail(ex, ex->wait.on_timeout, APR_TIMEUP, NULL);

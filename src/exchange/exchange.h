@@ -20,6 +20,8 @@
 #define RP_PREFETCH_MAX 16384     /**< request body gathered before a connection is taken, bytes */
 #define RP_INTERIM_MAX 10         /**< the tenth interim response in a row ends the exchange */
 #define RP_ATTEMPTS_MAX 16        /**< attempt records kept for one request */
+#define RP_DISCARD_MAX 65536      /**< bytes of an unwanted body that are read to save the connection ... */
+#define RP_DISCARD_US 2000000     /**< ... and how long, microseconds */
 #define RP_TUNNEL_BUF 16384       /**< per direction, bytes */
 
 typedef struct rp_exchange_t rp_exchange_t;
@@ -52,11 +54,14 @@ typedef struct rp_client_ops_t {
     /** Append up to max bytes of the request body to bb, without waiting. *eos = 1 behind the last byte.
      * APR_SUCCESS, APR_EAGAIN, or an error with *why set to one of the RP_FAIL_CLIENT_* reasons. */
     apr_status_t (*read_body)(void *ctx, apr_bucket_brigade *bb, apr_off_t max, int *eos, rp_reason_e *why);
-    /** Make the bytes of bb survive (memory or temporary file); used when the whole body must be known first. */
+    /** Put the bytes of bb where they take no memory (a temporary file) and leave buckets for them in bb; used for what exceeds
+     * RP_PREFETCH_MAX when the whole body must be known first. */
     apr_status_t (*spool)(void *ctx, apr_bucket_brigade *bb, rp_reason_e *why);
     /** Write the request head for this framing; bytes live as long as the exchange. */
     apr_status_t (*request_head)(void *ctx, rp_req_framing_e framing, apr_int64_t length, const char **head,
                                  apr_size_t *len);
+    /* The next two and tunnel_start: APR_EINVAL when this response can not be passed on (the backend's fault), other errors: the client
+     * is gone. */
     /** An interim response (not 101). May drop it. */
     apr_status_t (*interim)(void *ctx, const rp_h1_resp_t *resp);
     /** The final head. *discard = 1: read the body but do not pass it on (error override). */
@@ -72,7 +77,7 @@ typedef struct rp_client_ops_t {
     apr_status_t (*tunnel_start)(void *ctx, const rp_h1_resp_t *resp);
     apr_status_t (*tunnel_read)(void *ctx, char *buf, apr_size_t *len);            /**< as rp_conn_ops_t.recv */
     apr_status_t (*tunnel_write)(void *ctx, const char *buf, apr_size_t *len);     /**< APR_SUCCESS may be short; APR_EAGAIN */
-    apr_status_t (*tunnel_shutdown)(void *ctx);                                    /**< no more bytes to the client */
+    apr_status_t (*tunnel_shutdown)(void *ctx); /**< no more bytes to the client. APR_ENOTIMPL: it can not be told, end the tunnel */
 } rp_client_ops_t;
 
 typedef enum rp_body_policy_e {
@@ -98,7 +103,8 @@ typedef struct rp_exchange_conf_t {
     int body_may_change;                  /**< input filters may change its size */
     rp_body_policy_e body_policy;
     int prefetch_nonblocking;             /**< gather what is there, do not wait for more */
-    int expect_100;                       /**< send Expect: hold the body back until 100 or a final head */
+    int expect_100;                       /**< send Expect: hold the body back until 100 or a final head; without ping_us also until the
+                                               client sends it unasked */
     int want_upgrade;                     /**< the head carries Connection: Upgrade */
     const char *upgrade;                  /**< protocol asked for */
     int fresh;                            /**< first attempt on a new connection too */
@@ -112,6 +118,9 @@ typedef struct rp_exchange_conf_t {
 /** Make an exchange. pool and ba pay for all it keeps and outlive it. */
 rp_exchange_t *rp_exchange_create(apr_pool_t *pool, apr_bucket_alloc_t *ba, const rp_exchange_conf_t *conf,
                                   const rp_client_ops_t *ops, void *ctx);
+
+/** 1 when the whole body has to be read before the request head is written: then the client must be asked for it. */
+int rp_exchange_spools(const rp_exchange_conf_t *conf);
 
 /** Do what can be done. ready: which waits are over (rp_wait_e bits; 0 at the start and at a time-out). */
 rp_step_e rp_exchange_step(rp_exchange_t *ex, apr_time_t now_us, unsigned ready) RP_WARN_UNUSED;
@@ -133,8 +142,9 @@ void rp_exchange_tls_done(rp_exchange_t *ex, apr_status_t rv, const char *reason
 /** The connection in use, or NULL. For drivers (descriptor, handshake). */
 rp_conn_t *rp_exchange_conn(const rp_exchange_t *ex);
 
-/** Point a failed exchange at another member; only when rp_exchange_may_failover said so. */
-void rp_exchange_retarget(rp_exchange_t *ex, rp_worker_t *worker, rp_endpoint_t *endpoint);
+/** Point a failed exchange at another member with its settings; only when rp_exchange_may_failover said so. What was gathered of the
+ * request body stays. */
+void rp_exchange_retarget(rp_exchange_t *ex, const rp_exchange_conf_t *conf);
 /** 1 when the failure table and the resend rule allow another member. */
 int rp_exchange_may_failover(const rp_exchange_t *ex);
 

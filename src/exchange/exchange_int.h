@@ -74,7 +74,7 @@ struct rp_exchange_t {
     int granted;                  /**< a permit is ours already */
     int resent;                   /**< the one resend was used */
     apr_time_t acquire_deadline_us;
-    apr_time_t connect_deadline_us;
+    apr_time_t connect_deadline_us; /**< of the look-up, the connect or the handshake under way */
     apr_time_t progress_us;       /**< last byte moved to or from the backend */
     rp_attempt_t *attempts;       /**< grows to RP_ATTEMPTS_MAX */
     int attempts_room;
@@ -83,9 +83,13 @@ struct rp_exchange_t {
 
     /* request */
     rp_ex_send_e send;
-    apr_bucket_brigade *kept;     /**< prefetched body, for every attempt */
+    apr_bucket_brigade *kept;     /**< prefetched body, for every attempt: kept_mem, and a file for what is spooled */
     apr_off_t kept_len;
+    apr_bucket *kept_mem;         /**< first bucket of `kept`, its bytes are in kept_buf */
+    char *kept_buf;               /**< pieces of any size are gathered here: a client that sends single bytes costs no more */
+    apr_size_t kept_size;
     apr_bucket_brigade *out;      /**< framed bytes on their way to the backend */
+    int flushing;                 /**< the connection holds bytes that are not in the socket yet */
     apr_bucket_brigade *in;       /**< scratch: body as read from the client */
     int body_eos;                 /**< the client's body was read to its end */
     apr_off_t streamed;           /**< body bytes read beyond `kept` in this attempt */
@@ -106,10 +110,14 @@ struct rp_exchange_t {
     rp_chunk_dec_t chunk;
     apr_bucket_brigade *bb;       /**< body on its way to the client */
     int head_sent;
-    int discard;
+    int discard;                  /**< the body is not wanted */
+    apr_size_t discarded;         /**< bytes of it */
+    apr_time_t discard_until_us;
+    apr_time_t stuck_us;          /**< since when the client takes nothing, 0: it does */
     int unflushed;                /**< something was given to the client since the last flush */
     apr_size_t read_size;         /**< next body read, bytes */
     int extra_bytes;              /**< bytes behind the end of the response */
+    int gave_up;                  /**< the rest of the body was not read */
 
     /* tunnel */
     int tunnel;
@@ -130,6 +138,10 @@ rp_move_e rp_ex_fail(rp_exchange_t *ex, rp_reason_e reason, apr_status_t os_erro
 void rp_ex_put(rp_exchange_t *ex, rp_refuse_e why);
 /** The backend moved: restart its clock. */
 void rp_ex_progress(rp_exchange_t *ex);
+/** Read from the backend. When the read itself waited, time has passed: ex->now_us moves. */
+apr_status_t rp_ex_recv(rp_exchange_t *ex, char *buf, apr_size_t *len);
+/** A client op failed with rv: the reason for rp_ex_fail. */
+rp_reason_e rp_ex_client_reason(apr_status_t rv);
 
 /* send.c */
 rp_move_e rp_ex_prefetch(rp_exchange_t *ex);
@@ -138,6 +150,8 @@ rp_move_e rp_ex_start(rp_exchange_t *ex);
 void rp_ex_send_some(rp_exchange_t *ex, int *progress);
 /** The body may go now (100 Continue came, or is not waited for any more). */
 void rp_ex_release_body(rp_exchange_t *ex);
+/** 1: the body is held back, but the client may end that by sending it. */
+int rp_ex_client_may_release(const rp_exchange_t *ex);
 
 /* receive.c */
 void rp_ex_recv_head(rp_exchange_t *ex, int *progress);

@@ -39,59 +39,18 @@ static int head_room(rp_exchange_t *ex)
     return 1;
 }
 
-/* End of input before the head was whole. */
-static void head_eof(rp_exchange_t *ex, apr_status_t rv)
-{
-    if (ex->at->received > 0 && ex->head_end > ex->head_start) {
-        (void)rp_ex_fail(ex, RP_FAIL_BAD_HEAD, APR_SUCCESS, rp_h1_err_str(RP_H1_EOF));
-    }
-    else {
-        (void)rp_ex_fail(ex, APR_STATUS_IS_EOF(rv) ? RP_FAIL_CLOSED_BEFORE_HEAD : RP_FAIL_RESET_BEFORE_HEAD,
-                         APR_STATUS_IS_EOF(rv) ? APR_SUCCESS : rv, NULL);
-    }
-}
-
-/* Read once. 1: bytes came. */
-static int head_read(rp_exchange_t *ex, int *progress)
-{
-    apr_size_t n, room;
-    apr_status_t rv;
-
-    if (!head_room(ex)) {
-        (void)rp_ex_fail(ex, RP_FAIL_BAD_HEAD, APR_SUCCESS, rp_h1_err_str(RP_H1_HEAD_TOO_LARGE));
-        return 0;
-    }
-    n = room = ex->head_size - ex->head_end;
-    rv = ex->conn->ops->recv(ex->conn, ex->head_buf + ex->head_end, &n);
-    if (rv == APR_SUCCESS) {
-        if (ex->at->first_byte_us == 0) {
-            ex->at->first_byte_us = ex->now_us;
-        }
-        if (n < room && ex->conn->ops->buffered(ex->conn) == 0) {
-            ex->ready &= ~(unsigned)RP_WAIT_BACKEND_READ;
-        }
-        ex->head_end += n;
-        ex->at->received += (apr_off_t)n;
-        rp_ex_progress(ex);
-        *progress = 1;
-        return 1;
-    }
-    ex->ready &= ~(unsigned)RP_WAIT_BACKEND_READ;
-    if (!APR_STATUS_IS_EAGAIN(rv)) {
-        head_eof(ex, rv);
-    }
-    return 0;
-}
-
 /* A 1xx other than 101. */
 static void interim(rp_exchange_t *ex, const rp_h1_resp_t *resp)
 {
+    apr_status_t rv;
+
     if (++ex->interims >= RP_INTERIM_MAX) {
         (void)rp_ex_fail(ex, RP_FAIL_TOO_MANY_INTERIM, APR_SUCCESS, NULL);
         return;
     }
-    if (ex->ops->interim(ex->ctx, resp) != APR_SUCCESS) {
-        (void)rp_ex_fail(ex, RP_FAIL_CLIENT_GONE, APR_SUCCESS, NULL);
+    rv = ex->ops->interim(ex->ctx, resp);
+    if (rv != APR_SUCCESS) {
+        (void)rp_ex_fail(ex, rp_ex_client_reason(rv), APR_SUCCESS, rv == APR_EINVAL ? "bad-connection-field" : NULL);
         return;
     }
     if (resp->status == 100) {
@@ -129,6 +88,10 @@ static int upgrade_ok(const rp_exchange_t *ex, const rp_h1_resp_t *resp)
 
 static void switch_protocols(rp_exchange_t *ex, const rp_h1_resp_t *resp)
 {
+    if (ex->send != RP_SEND_DONE) {
+        (void)rp_ex_fail(ex, RP_FAIL_BAD_UPGRADE, APR_SUCCESS, "101 before the end of the request");
+        return;
+    }
     if (!upgrade_ok(ex, resp)) {
         (void)rp_ex_fail(ex, RP_FAIL_BAD_UPGRADE, APR_SUCCESS, "101 names another protocol than was asked for");
         return;
@@ -139,16 +102,20 @@ static void switch_protocols(rp_exchange_t *ex, const rp_h1_resp_t *resp)
 
 static void final_head(rp_exchange_t *ex, const rp_h1_resp_t *resp)
 {
+    apr_status_t rv;
+
     ex->at->status = resp->status;
     if (ex->send == RP_SEND_HOLD) {
         ex->send = RP_SEND_BROKEN; /* the answer came instead of 100 Continue: the body stays where it is */
         apr_brigade_cleanup(ex->out);
     }
-    if (ex->ops->head(ex->ctx, resp, &ex->resp_framing, &ex->discard) != APR_SUCCESS) {
-        (void)rp_ex_fail(ex, RP_FAIL_CLIENT_GONE, APR_SUCCESS, NULL);
+    rv = ex->ops->head(ex->ctx, resp, &ex->resp_framing, &ex->discard);
+    if (rv != APR_SUCCESS) {
+        (void)rp_ex_fail(ex, rp_ex_client_reason(rv), APR_SUCCESS, rv == APR_EINVAL ? "bad-connection-field" : NULL);
         return;
     }
     ex->head_sent = 1;
+    ex->discard_until_us = ex->now_us + RP_DISCARD_US;
     ex->unflushed = 1;
     ex->recv = RP_RECV_BODY;
     ex->resp_left = ex->resp_framing.length;
@@ -174,21 +141,12 @@ static void dispatch_head(rp_exchange_t *ex, const rp_h1_resp_t *resp)
     }
 }
 
-/* Scan and parse what is there. 1: a head was handled. */
-static int head_parse(rp_exchange_t *ex)
+/* A whole head of len bytes is there. 1: it was handled. */
+static int head_whole(rp_exchange_t *ex, apr_size_t len)
 {
     char *buf = ex->head_buf + ex->head_start;
     rp_h1_resp_t resp;
-    apr_size_t len = 0;
-    apr_status_t rv = rp_h1_scan(&ex->scan, &ex->conf.limits, buf, ex->head_end - ex->head_start, &len);
 
-    if (APR_STATUS_IS_EAGAIN(rv)) {
-        return 0;
-    }
-    if (rv != APR_SUCCESS) {
-        (void)rp_ex_fail(ex, RP_FAIL_BAD_HEAD, APR_SUCCESS, rp_h1_err_str(ex->scan.err));
-        return 0;
-    }
     if (rp_h1_resp_parse(&resp, ex->pool, &ex->conf.limits, buf, len) != APR_SUCCESS) {
         (void)rp_ex_fail(ex, RP_FAIL_BAD_HEAD, APR_SUCCESS, rp_h1_err_str(resp.err));
         return 0;
@@ -197,6 +155,78 @@ static int head_parse(rp_exchange_t *ex)
     memset(&ex->scan, 0, sizeof(ex->scan));
     dispatch_head(ex, &resp);
     return 1;
+}
+
+/* End of input before the head was whole. ProxyBadHeader StartBody may make a body of the last line. */
+static void head_eof(rp_exchange_t *ex, apr_status_t rv)
+{
+    apr_size_t len = 0;
+
+    if (APR_STATUS_IS_EOF(rv) && ex->head_end > ex->head_start
+        && rp_h1_scan_eof(&ex->scan, &ex->conf.limits, ex->head_buf + ex->head_start, ex->head_end - ex->head_start, &len)
+               == APR_SUCCESS) {
+        ex->ready |= RP_WAIT_BACKEND_READ; /* the body's reader meets the end again */
+        head_whole(ex, len);
+    }
+    else if (APR_STATUS_IS_ETIMEDOUT(rv)) {
+        (void)rp_ex_fail(ex, RP_FAIL_HEAD_TIMEOUT, rv, NULL);
+    }
+    else if (ex->at->received > 0 && ex->head_end > ex->head_start) {
+        (void)rp_ex_fail(ex, RP_FAIL_BAD_HEAD, APR_SUCCESS, rp_h1_err_str(RP_H1_EOF));
+    }
+    else {
+        (void)rp_ex_fail(ex, APR_STATUS_IS_EOF(rv) ? RP_FAIL_CLOSED_BEFORE_HEAD : RP_FAIL_RESET_BEFORE_HEAD,
+                         APR_STATUS_IS_EOF(rv) ? APR_SUCCESS : rv, NULL);
+    }
+}
+
+/* Read once. 1: bytes came. */
+static int head_read(rp_exchange_t *ex, int *progress)
+{
+    apr_size_t n, room;
+    apr_status_t rv;
+
+    if (!head_room(ex)) {
+        (void)rp_ex_fail(ex, RP_FAIL_BAD_HEAD, APR_SUCCESS, rp_h1_err_str(RP_H1_HEAD_TOO_LARGE));
+        return 0;
+    }
+    n = room = ex->head_size - ex->head_end;
+    rv = rp_ex_recv(ex, ex->head_buf + ex->head_end, &n);
+    if (rv == APR_SUCCESS) {
+        if (ex->at->first_byte_us == 0) {
+            ex->at->first_byte_us = ex->now_us;
+        }
+        if (n < room && ex->conn->ops->buffered(ex->conn) == 0) {
+            ex->ready &= ~(unsigned)RP_WAIT_BACKEND_READ;
+        }
+        ex->head_end += n;
+        ex->at->received += (apr_off_t)n;
+        rp_ex_progress(ex);
+        *progress = 1;
+        return 1;
+    }
+    ex->ready &= ~(unsigned)RP_WAIT_BACKEND_READ;
+    if (!APR_STATUS_IS_EAGAIN(rv)) {
+        head_eof(ex, rv);
+    }
+    return 0;
+}
+
+/* Scan and parse what is there. 1: a head was handled. */
+static int head_parse(rp_exchange_t *ex)
+{
+    apr_size_t len = 0;
+    apr_status_t rv = rp_h1_scan(&ex->scan, &ex->conf.limits, ex->head_buf + ex->head_start, ex->head_end - ex->head_start,
+                                 &len);
+
+    if (APR_STATUS_IS_EAGAIN(rv)) {
+        return 0;
+    }
+    if (rv != APR_SUCCESS) {
+        (void)rp_ex_fail(ex, RP_FAIL_BAD_HEAD, APR_SUCCESS, rp_h1_err_str(ex->scan.err));
+        return 0;
+    }
+    return head_whole(ex, len);
 }
 
 void rp_ex_recv_head(rp_exchange_t *ex, int *progress)

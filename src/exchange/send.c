@@ -26,16 +26,78 @@ static rp_move_e prefetch_done(rp_exchange_t *ex)
     return rp_ex_go(ex, RP_EX_TAKE);
 }
 
-/* 1: the whole body must be known before the head is written. */
-static int must_spool(const rp_exchange_t *ex)
+int rp_exchange_spools(const rp_exchange_conf_t *conf)
 {
-    if (ex->conf.body_length >= 0 && !ex->conf.body_may_change) {
+    if (!conf->has_body || (conf->body_length >= 0 && !conf->body_may_change)) {
         return 0;
     }
-    if (ex->conf.body_length >= 0) { /* a filter may change its size */
-        return ex->conf.body_policy != RP_BODY_SENDCHUNKED;
+    if (conf->body_length >= 0) { /* a filter may change its size */
+        return conf->body_policy != RP_BODY_SENDCHUNKED;
     }
-    return ex->conf.body_policy == RP_BODY_SENDCL;
+    return conf->body_policy == RP_BODY_SENDCL;
+}
+
+/* ---- prefetch ---- */
+
+/* Copy `in` to kept_buf. 0: it does not fit. */
+static int keep_in_memory(rp_exchange_t *ex, apr_off_t len)
+{
+    apr_size_t used, n;
+
+    if (ex->kept_buf == NULL) {
+        int known = ex->conf.body_length >= 0 && ex->conf.body_length < RP_PREFETCH_MAX && !ex->conf.body_may_change;
+        ex->kept_size = known ? (apr_size_t)ex->conf.body_length + 1 : RP_PREFETCH_MAX;
+        ex->kept_buf = apr_palloc(ex->pool, ex->kept_size);
+        ex->kept_mem = apr_bucket_immortal_create(ex->kept_buf, 0, ex->ba);
+        APR_BRIGADE_INSERT_HEAD(ex->kept, ex->kept_mem);
+    }
+    used = ex->kept_mem->length;
+    if ((apr_off_t)used < ex->kept_len || len > (apr_off_t)(ex->kept_size - used)) {
+        return 0;
+    }
+    n = (apr_size_t)len;
+    if (apr_brigade_flatten(ex->in, ex->kept_buf + used, &n) != APR_SUCCESS || (apr_off_t)n != len) {
+        return 0;
+    }
+    ex->kept_mem->length += n;
+    apr_brigade_cleanup(ex->in);
+    return 1;
+}
+
+/* Append what was spooled; pieces of a file that follow each other become one bucket, however many there are. */
+static void keep_spooled(rp_exchange_t *ex)
+{
+    while (!APR_BRIGADE_EMPTY(ex->in)) {
+        apr_bucket *b = APR_BRIGADE_FIRST(ex->in);
+        apr_bucket *last = APR_BRIGADE_LAST(ex->kept);
+
+        APR_BUCKET_REMOVE(b);
+        if (APR_BUCKET_IS_FILE(b) && APR_BUCKET_IS_FILE(last)
+            && ((apr_bucket_file *)b->data)->fd == ((apr_bucket_file *)last->data)->fd
+            && last->start + (apr_off_t)last->length == b->start) {
+            last->length += b->length;
+            apr_bucket_destroy(b);
+        }
+        else {
+            APR_BRIGADE_INSERT_TAIL(ex->kept, b);
+        }
+    }
+}
+
+/* Keep what is in `in`, len bytes. */
+static apr_status_t keep(rp_exchange_t *ex, apr_off_t len, rp_reason_e *why)
+{
+    apr_status_t rv;
+
+    if (!keep_in_memory(ex, len)) {
+        rv = ex->ops->spool(ex->ctx, ex->in, why);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        keep_spooled(ex);
+    }
+    ex->kept_len += len;
+    return APR_SUCCESS;
 }
 
 static rp_move_e prefetch_read(rp_exchange_t *ex, apr_off_t max)
@@ -58,20 +120,15 @@ static rp_move_e prefetch_read(rp_exchange_t *ex, apr_off_t max)
     ex->client_wait_us = 0;
     rv = apr_brigade_length(ex->in, 1, &len);
     if (rv == APR_SUCCESS) {
-        ex->kept_len += len;
-        rv = ex->ops->spool(ex->ctx, ex->in, &why);
+        rv = keep(ex, len, &why);
     }
-    if (rv != APR_SUCCESS) {
-        return rp_ex_fail(ex, why, rv, NULL);
-    }
-    APR_BRIGADE_CONCAT(ex->kept, ex->in);
-    return RP_MOVE_ON;
+    return rv == APR_SUCCESS ? RP_MOVE_ON : rp_ex_fail(ex, why, rv, NULL);
 }
 
 rp_move_e rp_ex_prefetch(rp_exchange_t *ex)
 {
     while (!ex->body_eos) {
-        int spooling = must_spool(ex);
+        int spooling = rp_exchange_spools(&ex->conf);
         rp_move_e move;
 
         if (!spooling && (ex->kept_len >= RP_PREFETCH_MAX || ex->conf.expect_100)) {
@@ -151,6 +208,11 @@ static apr_status_t frame_kept(rp_exchange_t *ex)
     }
     frame_data(ex, ex->in, ex->kept_len);
     return APR_SUCCESS;
+}
+
+int rp_ex_client_may_release(const rp_exchange_t *ex)
+{
+    return ex->send == RP_SEND_HOLD && ex->conf.ping_us == 0 && !ex->body_eos;
 }
 
 void rp_ex_release_body(rp_exchange_t *ex)
@@ -276,8 +338,21 @@ static void consume(rp_exchange_t *ex, apr_size_t sent)
 static void send_broken(rp_exchange_t *ex)
 {
     ex->send = RP_SEND_BROKEN;
+    ex->flushing = 0;
     apr_brigade_cleanup(ex->out);
     ex->ready |= RP_WAIT_BACKEND_READ;
+}
+
+/* Bytes that the connection took but the socket did not. */
+static apr_status_t flush_backend(rp_exchange_t *ex)
+{
+    apr_status_t rv = ex->conn->ops->flush(ex->conn);
+
+    ex->flushing = APR_STATUS_IS_EAGAIN(rv);
+    if (rv != APR_SUCCESS && !ex->flushing) {
+        send_broken(ex);
+    }
+    return rv;
 }
 
 /* Write `out`. APR_SUCCESS: empty now; APR_EAGAIN: not yet; other: broken or failed (state tells). */
@@ -317,10 +392,10 @@ static apr_status_t drain_out(rp_exchange_t *ex, int *progress)
             return rv;
         }
     }
-    return ex->conn->ops->flush(ex->conn);
+    return flush_backend(ex);
 }
 
-/* `out` is empty: what comes next. */
+/* `out` is empty: what comes next. A body that was held back goes now that the client sends it. */
 static void refill(rp_exchange_t *ex, int *progress)
 {
     rp_reason_e why = RP_FAIL_CLIENT_BODY_BAD;
@@ -343,6 +418,7 @@ static void refill(rp_exchange_t *ex, int *progress)
         (void)rp_ex_fail(ex, RP_FAIL_CLIENT_BODY_BAD, APR_SUCCESS, "longer than its Content-Length");
         return;
     }
+    ex->send = RP_SEND_BODY;
     ex->streamed += len;
     ex->client_wait_us = ex->now_us;
     *progress = 1;
@@ -370,14 +446,14 @@ void rp_ex_send_some(rp_exchange_t *ex, int *progress)
             return;
         }
     }
-    if (!APR_BRIGADE_EMPTY(ex->out)) {
+    if (!APR_BRIGADE_EMPTY(ex->out) || ex->flushing) {
         return;
     }
     if (ex->send == RP_SEND_HEAD) {
         ex->send = RP_SEND_DONE;
         ex->at->sent_us = ex->now_us;
     }
-    else if (ex->send == RP_SEND_BODY) {
+    else if (ex->send == RP_SEND_BODY || (rp_ex_client_may_release(ex) && (ex->ready & RP_WAIT_CLIENT_READ))) {
         refill(ex, progress);
     }
 }

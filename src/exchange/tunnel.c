@@ -10,8 +10,8 @@
 rp_move_e rp_ex_tunnel_open(rp_exchange_t *ex, const rp_h1_resp_t *resp)
 {
     apr_size_t early = ex->head_end - ex->head_start;
+    apr_status_t rv;
 
-    ex->tunnel = 1;
     ex->to_backend.buf = apr_palloc(ex->pool, RP_TUNNEL_BUF);
     ex->to_client.buf = apr_palloc(ex->pool, RP_TUNNEL_BUF);
     if (early > 0) { /* bytes behind the 101 belong to the client; they may exceed one buffer */
@@ -22,9 +22,11 @@ rp_move_e rp_ex_tunnel_open(rp_exchange_t *ex, const rp_h1_resp_t *resp)
         memcpy(ex->to_client.buf, ex->head_buf + ex->head_start, early);
         ex->to_client.end = early;
     }
-    if (ex->ops->tunnel_start(ex->ctx, resp) != APR_SUCCESS) {
-        return rp_ex_fail(ex, RP_FAIL_CLIENT_GONE, APR_SUCCESS, NULL);
+    rv = ex->ops->tunnel_start(ex->ctx, resp);
+    if (rv != APR_SUCCESS) {
+        return rp_ex_fail(ex, rp_ex_client_reason(rv), APR_SUCCESS, rv == APR_EINVAL ? "bad-connection-field" : NULL);
     }
+    ex->tunnel = 1;
     ex->head_sent = 1;
     ex->ready |= RP_WAIT_BACKEND_READ | RP_WAIT_BACKEND_WRITE | RP_WAIT_CLIENT_READ | RP_WAIT_CLIENT_WRITE;
     return rp_ex_go(ex, RP_EX_TUNNEL);
@@ -32,7 +34,7 @@ rp_move_e rp_ex_tunnel_open(rp_exchange_t *ex, const rp_h1_resp_t *resp)
 
 static apr_status_t read_side(rp_exchange_t *ex, int from_client, char *buf, apr_size_t *n)
 {
-    return from_client ? ex->ops->tunnel_read(ex->ctx, buf, n) : ex->conn->ops->recv(ex->conn, buf, n);
+    return from_client ? ex->ops->tunnel_read(ex->ctx, buf, n) : rp_ex_recv(ex, buf, n);
 }
 
 static apr_status_t write_side(rp_exchange_t *ex, int to_client, const char *buf, apr_size_t *n)
@@ -71,9 +73,12 @@ static int pump(rp_exchange_t *ex, rp_pump_t *p, int to_client, int *progress)
         else if (APR_STATUS_IS_EAGAIN(rv)) {
             ex->ready &= ~rd;
         }
-        else {
+        else if (APR_STATUS_IS_EOF(rv)) {
             p->eof = 1;
             *progress = 1;
+        }
+        else {
+            return -1;
         }
     }
     if (p->start < p->end && (ex->ready & wr)) {
@@ -94,7 +99,9 @@ static int pump(rp_exchange_t *ex, rp_pump_t *p, int to_client, int *progress)
     if (p->eof && p->start == p->end && !p->shut) {
         p->shut = 1;
         *progress = 1;
-        (void)shut_side(ex, to_client);
+        if (shut_side(ex, to_client) == APR_ENOTIMPL) {
+            ex->conf.no_halfclose = 1;
+        }
     }
     return 0;
 }
@@ -126,6 +133,8 @@ rp_move_e rp_ex_tunnel_step(rp_exchange_t *ex)
 {
     int moved = 0;
     int progress;
+    apr_status_t rv;
+    unsigned mask;
 
     do {
         progress = 0;
@@ -133,10 +142,11 @@ rp_move_e rp_ex_tunnel_step(rp_exchange_t *ex)
             return tunnel_end(ex);
         }
         moved |= progress;
-        if (tunnel_over(ex)) {
-            return tunnel_end(ex);
-        }
     } while (progress);
+    rv = ex->conn->ops->flush(ex->conn); /* also before the end: the last bytes may still be with us */
+    if (tunnel_over(ex) && !APR_STATUS_IS_EAGAIN(rv)) {
+        return tunnel_end(ex);
+    }
     if (moved) {
         rp_ex_progress(ex);
     }
@@ -144,9 +154,10 @@ rp_move_e rp_ex_tunnel_step(rp_exchange_t *ex)
         ex->at->reason = RP_FAIL_TUNNEL_TIMEOUT;
         return tunnel_end(ex);
     }
-    (void)ex->conn->ops->flush(ex->conn);
-    return rp_ex_wait(ex,
-                      pump_wants(&ex->to_backend, RP_WAIT_CLIENT_READ, RP_WAIT_BACKEND_WRITE)
-                          | pump_wants(&ex->to_client, RP_WAIT_BACKEND_READ, RP_WAIT_CLIENT_WRITE),
-                      ex->progress_us + ex->conf.tunnel_us, RP_FAIL_NONE);
+    mask = pump_wants(&ex->to_backend, RP_WAIT_CLIENT_READ, RP_WAIT_BACKEND_WRITE)
+           | pump_wants(&ex->to_client, RP_WAIT_BACKEND_READ, RP_WAIT_CLIENT_WRITE);
+    if (APR_STATUS_IS_EAGAIN(rv)) {
+        mask |= RP_WAIT_BACKEND_WRITE;
+    }
+    return rp_ex_wait(ex, mask, ex->progress_us + ex->conf.tunnel_us, RP_FAIL_NONE);
 }

@@ -103,10 +103,10 @@ static apr_status_t read_body(void *ctx, apr_bucket_brigade *bb, apr_off_t max, 
     return sift(rq, bb, eos, why);
 }
 
-/* The first 16 KB stay in memory, all else goes to a temporary file (removed when the request ends). */
+/* What is too long for memory goes to a temporary file (removed when the request ends). */
 static apr_status_t spool_open(rp_request_t *rq)
 {
-    const char *dir;
+    const char *dir = NULL;
     char *template;
     apr_status_t rv;
 
@@ -154,34 +154,16 @@ static apr_status_t spool_write(rp_request_t *rq, apr_bucket_brigade *bb)
         end += (apr_off_t)len;
         apr_bucket_delete(b);
     }
-    if (end > start) {
-        (void)apr_brigade_insert_file(bb, rq->spool, start, end - start, rq->r->pool);
+    if (end > start) { /* read again in pieces: mapped into memory it would count as ours */
+        (void)apr_bucket_file_enable_mmap(apr_brigade_insert_file(bb, rq->spool, start, end - start, rq->r->pool), 0);
     }
     return APR_SUCCESS;
 }
 
 static apr_status_t spool(void *ctx, apr_bucket_brigade *bb, rp_reason_e *why)
 {
-    rp_request_t *rq = ctx;
-    apr_off_t len = 0;
-    apr_bucket *b;
-    apr_status_t rv = apr_brigade_length(bb, 1, &len);
-
     *why = RP_FAIL_LOCAL_RESOURCE;
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    rq->spooled += len;
-    if (rq->spooled > RP_PREFETCH_MAX) {
-        return spool_write(rq, bb);
-    }
-    for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb); b = APR_BUCKET_NEXT(b)) {
-        rv = apr_bucket_setaside(b, rq->r->pool);
-        if (rv != APR_SUCCESS && rv != APR_ENOTIMPL) {
-            return rv;
-        }
-    }
-    return APR_SUCCESS;
+    return spool_write(ctx, bb);
 }
 
 /* ---- response ---- */
@@ -360,9 +342,10 @@ static apr_status_t tunnel_shutdown(void *ctx)
     rp_request_t *rq = ctx;
     apr_socket_t *sock = ap_get_conn_socket(rq->r->connection);
 
-    /* TLS has no half-close that the peer could answer to through mod_ssl; the end of the tunnel says it */
+    /* TLS has no half-close that the peer could answer to through mod_ssl, and a stream of HTTP/2 has none here: the end of the
+     * tunnel says it */
     if (sock == NULL || rq->r->connection->master != NULL || conn_is_tls(rq->r->connection)) {
-        return APR_SUCCESS;
+        return APR_ENOTIMPL;
     }
     return apr_socket_shutdown(sock, APR_SHUTDOWN_WRITE);
 }

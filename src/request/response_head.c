@@ -51,9 +51,8 @@ apr_status_t rp_response_fields(rp_request_t *rq, const rp_h1_resp_t *resp, apr_
 
     for (i = 0; i < resp->nfields; i++) {
         if (resp->fields[i].id == RP_HDR_CONNECTION) {
-            apr_status_t rv = rp_conntok_add(&nominated, resp->fields[i].value);
-            if (rv != APR_SUCCESS) {
-                return rv;
+            if (rp_conntok_add(&nominated, resp->fields[i].value) != APR_SUCCESS) {
+                return APR_EINVAL;
             }
         }
     }
