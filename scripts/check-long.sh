@@ -1,0 +1,158 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# What `make check-long` runs, each in a build of its own below $builddir/long: everything under the address and undefined
+# behaviour sanitizers; unit tests under the thread sanitizer; unit tests and a part of the suite under valgrind; each fuzz
+# target for a minute of new inputs; how much of its parser each corpus covers; the suite once more as a soak.
+# Arguments choose some (make check-long ONLY="asan fuzz"). FUZZ_SECONDS, SOAK_ROUNDS: other lengths than 60 and 5.
+# The last line is the sum. Environment: as for check.sh.
+set -u
+srcdir=$(cd "$srcdir" && pwd)
+top_builddir=$(cd "$builddir" && pwd)
+export srcdir
+. "$srcdir/scripts/groups.sh"
+. "$srcdir/scripts/suite.sh"
+jobs=$(nproc 2>/dev/null || echo 2)
+
+# $1 name of the build, rest: arguments of configure. Sets builddir; 1 and a failed test when it can not be built.
+build() {
+    builddir=$top_builddir/long/$1
+    export builddir
+    build_name=$1
+    shift
+    mkdir -p "$builddir"
+    echo "building $builddir ($*)"
+    if (cd "$builddir" && MAKEFLAGS='' && export MAKEFLAGS &&
+        "$srcdir/configure" -q --with-apxs="$APXS" "$@" &&
+        make -s -j"$jobs" all &&
+        make -s -j"$jobs" check-programs) >"$out" 2>&1; then
+        return 0
+    fi
+    cat "$out"
+    count 0 1 0 "building $build_name"
+    return 1
+}
+
+# Reports of a tool that writes one file for each process with something to say: none may be there. $1 pattern, $2 name
+no_reports() {
+    reports_bad=0
+    for report in "$1"*; do
+        [ -s "$report" ] || continue
+        reports_bad=$((reports_bad + 1))
+        echo "$report:"
+        head -n 60 "$report"
+    done
+    if [ $reports_bad -eq 0 ]; then count 1 0 0 "$2"; else count 0 $reports_bad 0 "$2"; fi
+}
+
+# Httpd itself is not instrumented, so the run-time must be there before it; its pools look like leaks.
+stage_asan() {
+    build asan --enable-asan --enable-debug --enable-werror || return 0
+    reports=$(mktemp -d)
+    chmod 1777 "$reports" # children of httpd write there as nobody
+    runtime=$($CC -print-file-name=libasan.so)
+    ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:detect_stack_use_after_return=1:log_path=$reports/asan
+    UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:abort_on_error=1:log_path=$reports/ubsan
+    export ASAN_OPTIONS UBSAN_OPTIONS
+    CK_TIMEOUT_MULTIPLIER=5 group_unit
+    group_fuzz
+    RPROXY_WRAP="env LD_PRELOAD=$runtime" TIMEOUT_MULT=4 run_suite "suite under ASan and UBSan"
+    no_reports "$reports/" "reports of ASan and UBSan"
+    unset ASAN_OPTIONS UBSAN_OPTIONS
+    rm -rf "$reports"
+}
+
+stage_tsan() {
+    build tsan --enable-tsan --enable-debug || return 0
+    export TSAN_OPTIONS="halt_on_error=1:suppressions=$srcdir/t/tsan.supp"
+    CK_TIMEOUT_MULTIPLIER=10 group_unit
+    unset TSAN_OPTIONS
+}
+
+stage_valgrind() {
+    if ! command -v valgrind >/dev/null 2>&1; then
+        echo "valgrind not found. Debian: apt-get install valgrind libc6-dbg."
+        count 0 0 1 valgrind
+        return 0
+    fi
+    build valgrind --enable-debug || return 0
+    reports=$(mktemp -d)
+    chmod 1777 "$reports"
+    memcheck="valgrind -q --error-exitcode=99 --suppressions=$srcdir/t/valgrind.supp"
+    unit_wrap="$memcheck --log-file=$reports/unit.%p"
+    CK_TIMEOUT_MULTIPLIER=60 group_unit
+    unit_wrap=
+    no_reports "$reports/unit" "reports of valgrind, unit tests"
+    RPROXY_WRAP="$memcheck --trace-children=yes --log-file=$reports/suite.%p" TIMEOUT_MULT=15 \
+        run_suite "part of the suite under valgrind" t/00-smoke.t t/10-wire-response.t t/10-wire-hostile.t t/40-reverse-url.t
+    no_reports "$reports/suite" "reports of valgrind, suite"
+    rm -rf "$reports"
+}
+
+# A minute each of new inputs; what is found goes to long/fuzz/found, to be added to the corpus with its repair.
+stage_fuzz() {
+    if ! command -v clang >/dev/null 2>&1; then
+        echo "clang not found. Debian: apt-get install clang libclang-rt-dev."
+        count 0 0 1 "fuzz targets"
+        return 0
+    fi
+    build fuzz CC=clang --enable-fuzzing || return 0
+    mkdir -p "$builddir/found"
+    for f in $FUZZERS; do
+        name=${f##*/fuzz_}
+        new=$builddir/corpus-$name
+        mkdir -p "$new"
+        set -- -max_total_time="${FUZZ_SECONDS:-60}" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 -verbosity=0 \
+            -artifact_prefix="$builddir/found/$name-"
+        [ ! -f "$srcdir/t/fuzz/$name.dict" ] || set -- "$@" "-dict=$srcdir/t/fuzz/$name.dict"
+        echo "fuzzing $name for ${FUZZ_SECONDS:-60} s"
+        if "$builddir/$f" "$@" "$new" "$srcdir/t/fuzz/corpus/$name" >"$out" 2>&1; then
+            count 1 0 0 "$f: $(sed -n 's/^stat::number_of_executed_units: *//p' "$out") inputs"
+        else
+            tail -n 60 "$out"
+            count 0 1 0 "$f, see $builddir/found"
+        fi
+    done
+}
+
+# Lines of $1 that the replay just made ran, as gcov counts them: "percent"
+covered() {
+    (cd "$builddir" && gcov -n -o "$(dirname "$1")/.libs" "$srcdir/$1" 2>/dev/null) |
+        awk -v file="$1" '/^File / { here = index($0, file) } /^Lines executed:/ && here { split($2, p, "[:%]"); print p[2]; exit }'
+}
+
+# t/fuzz/parsers.list: a fuzz target, then the sources whose lines its corpus must cover to 90 %.
+stage_cover() {
+    build cover --enable-coverage --enable-debug || return 0
+    for f in $FUZZERS; do
+        name=${f##*/fuzz_}
+        find "$builddir" -name '*.gcda' -exec rm -f {} +
+        "$builddir/$f" "$srcdir/t/fuzz/corpus/$name" >"$out" 2>&1 || cat "$out"
+        parsers=$(sed -n "s/^${name}[[:space:]][[:space:]]*//p" "$srcdir/t/fuzz/parsers.list")
+        [ -n "$parsers" ] || { count 0 1 0 "$f has no line in t/fuzz/parsers.list"; continue; }
+        for parser in $parsers; do
+            percent=$(covered "$parser")
+            if [ "${percent%.*}" -ge 90 ] 2>/dev/null; then
+                count 1 0 0 "the corpus of $name covers $percent % of $parser"
+            else
+                count 0 1 0 "the corpus of $name covers ${percent:-nothing} % of $parser, 90 are wanted"
+            fi
+        done
+    done
+}
+
+stage_soak() {
+    build soak || return 0
+    RPROXY_SOAK=${SOAK_ROUNDS:-5} run_suite "soak"
+}
+
+[ $# -gt 0 ] || set -- asan tsan valgrind fuzz cover soak
+for stage in "$@"; do
+    case $stage in
+    asan | tsan | valgrind | fuzz | cover | soak)
+        echo "== $stage"
+        "stage_$stage"
+        ;;
+    *) echo "check-long.sh: no stage \"$stage\"; there are: asan tsan valgrind fuzz cover soak" >&2; exit 2 ;;
+    esac
+done
+sum_up
