@@ -203,8 +203,8 @@ void *rp_dir_conf_merge(apr_pool_t *p, void *basev, void *addv)
     const rp_dir_conf_t *base = basev;
     const rp_dir_conf_t *add = addv;
     /*
-     * What names a section (section_url ...) is not inherited: a merged configuration is no
-     * section.
+     * Not inherited: section_url, section_wild, section_pattern, section_regex, section_refs: a
+     * merged configuration is no section.
      */
     rp_dir_conf_t *conf = apr_pmemdup(p, add, sizeof(*add));
 

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every example of the manual page loads.
+use strict;
+use warnings;
+use Apache::Test qw(-withtestmore);
+use RProxy::Env qw(needs top_dir);
+use RProxy::Server;
+use RProxy::Certs qw(certs);
+
+# examples by the heading above them
+sub examples {
+    my ($file) = @_;
+    open my $in, '<', "$file" or die "$file: $!";
+    my ($title, @found) = ('');
+    while (<$in>) {
+        if    (/^#+ (.*)/)     { $title = $1 }
+        elsif (/^    (.*\n)/)  { @found && $found[-1][2] ? $found[-1][1] .= $1 : push @found, [$title, $1, 1] }
+        elsif (/\S/ && @found) { $found[-1][2] = 0 }
+    }
+    return @found;
+}
+
+my @examples = grep { $_->[1] !~ /LoadModule/ } examples(top_dir() . '/docs/manual/mod_rproxy.md');
+my @modules  = qw(ssl socache_shmcb rewrite setenvif authz_host alias);
+plan tests => @examples + 1, need {needs('rproxy', 'rproxy_reverse', 'rproxy_balancer', @modules)};
+ok(@examples > 40, 'the examples are found');
+
+my $s = RProxy::Server->new(start => 0, modules => [@modules]);
+$s->write_file('conf/express.db', '');
+for my $example (@examples) {
+    my ($title, $text) = @$example;
+    $text =~ s{\S*backend-ca\.pem}{certs() . '/ca.crt'}ge;
+    # names of the examples do not exist; where one is resolved, an address of this machine stands in
+    $text =~ s/(ProxySourceAddress) \S+/$1 127.0.0.1/;
+    my $before = $text =~ /^ProxySet http:\/\/\S+ / ? '' : $text =~ /RewriteMap/ ? "RewriteEngine On\n" : '';
+    my ($good, $said) = $s->configtest($before . $text);
+    ok($good, "example of $title") or diag("$text\n$said");
+}
