@@ -219,52 +219,58 @@ static void learn(rp_endpoint_t *ep, apr_interval_time_t idle, apr_time_t now_us
 
 /* ---- take ---- */
 
-/* The asker's own pinned connection, else the most recently used one that is nobody's. */
-static rp_conn_t *pick_locked(rp_endpoint_t *ep, const void *pinned_to)
+/* The asker's own pinned connection, else the most recently used one that is nobody's. One that is too old stays where it is:
+ * rp_pool_maintain closes it soon, and no request has to wait for that. */
+static rp_conn_t *pick_locked(rp_endpoint_t *ep, const rp_worker_t *w, const void *pinned_to, apr_time_t now_us)
 {
     rp_conn_t *conn, *free_one = NULL;
+    rp_refuse_e why;
 
     for (conn = APR_RING_FIRST(&ep->shared.idle); conn != APR_RING_SENTINEL(&ep->shared.idle, rp_conn_t, link);
          conn = APR_RING_NEXT(conn, link)) {
-        if (conn->pinned_to == NULL) {
-            if (pinned_to == NULL) {
-                return conn;
-            }
-            free_one = free_one ? free_one : conn;
+        int mine = conn->pinned_to == pinned_to;
+
+        if ((conn->pinned_to != NULL && !mine) || !rp_conn_fresh_enough(conn, w, now_us, &why)) {
+            continue;
         }
-        else if (conn->pinned_to == pinned_to) {
+        if (mine) {
             return conn;
         }
+        free_one = free_one ? free_one : conn;
     }
     return free_one;
 }
 
-/* One idle connection, checked; NULL: none is left. *fresh: time rules. */
+static rp_refuse_e check_idle(rp_endpoint_t *ep, rp_conn_t *conn, const rp_worker_t *w, apr_time_t now_us)
+{
+    rp_refuse_e why = address_check(conn, w, now_us);
+
+    if (why == RP_REFUSE_NONE) {
+        why = (rp_refuse_e)rp_conn_reuse_check(conn);
+    }
+    if (why == RP_REFUSE_PEER_CLOSED) {
+        learn(ep, now_us - conn->idle_since_us, now_us);
+    }
+    return why;
+}
+
+/* One idle connection that is good, or NULL. */
 static rp_conn_t *take_idle(rp_endpoint_t *ep, rp_worker_t *w, const void *pinned_to, apr_time_t now_us)
 {
     for (;;) {
-        rp_refuse_e why = RP_REFUSE_NONE;
+        rp_refuse_e why;
         rp_conn_t *conn;
 
         apr_thread_mutex_lock(ep->shared.mutex);
-        conn = pick_locked(ep, pinned_to);
+        conn = pick_locked(ep, w, pinned_to, now_us);
         if (conn != NULL) {
             rp_pool_detach_locked(ep, conn);
-            (void)rp_conn_fresh_enough(conn, w, now_us, &why);
         }
         apr_thread_mutex_unlock(ep->shared.mutex);
         if (conn == NULL) {
             return NULL;
         }
-        if (why == RP_REFUSE_NONE) {
-            why = address_check(conn, w, now_us);
-        }
-        if (why == RP_REFUSE_NONE) {
-            why = (rp_refuse_e)rp_conn_reuse_check(conn);
-            if (why == RP_REFUSE_PEER_CLOSED) {
-                learn(ep, now_us - conn->idle_since_us, now_us);
-            }
-        }
+        why = check_idle(ep, conn, w, now_us);
         if (why == RP_REFUSE_NONE) {
             return conn;
         }

@@ -213,10 +213,11 @@ START_TEST(pool_ttl_to_the_microsecond)
     (void)put_ok(conn, 10 * SEC);
     ck_assert_ptr_eq(take(15 * SEC - 1), conn);
     (void)put_ok(conn, 20 * SEC);
-    conn = take(25 * SEC);
-    ck_assert_int_eq(conn->state, RP_CONN_NEW);
-    ck_assert_uint_eq(refused(RP_REFUSE_TTL), 1);
+    conn = take_new(25 * SEC);
+    ck_assert_uint_eq(refused(RP_REFUSE_TTL), 0); /* it is not closed on the way of a request ... */
     (void)rp_pool_put(conn, RP_REFUSE_ERROR, 25 * SEC);
+    ck_assert_uint_eq(refused(RP_REFUSE_TTL), 1); /* ... but soon */
+    ck_assert(closed(peer));
     close(peer);
 }
 END_TEST
@@ -267,13 +268,12 @@ START_TEST(pool_learns_from_a_close)
     (void)put_ok(a, 10 * SEC);
     close(p1);
     ck_assert_int_eq(rp_conn_fresh_enough(b, rig.w, 18 * SEC, &why), 1);
-    a = take(17 * SEC); /* finds a closed after 7 s, and does not trust b either */
-    ck_assert_int_eq(a->state, RP_CONN_NEW);
+    a = take_new(17 * SEC); /* finds a closed after 7 s, and does not trust b either */
     ck_assert_uint_eq(refused(RP_REFUSE_PEER_CLOSED), 1);
-    ck_assert_uint_eq(refused(RP_REFUSE_TTL), 1);
-    ck_assert(closed(p2));
     connect_conn(a, rig.listener, 17 * SEC, &p1);
     (void)put_ok(a, 20 * SEC);
+    ck_assert_uint_eq(refused(RP_REFUSE_TTL), 1);
+    ck_assert(closed(p2));
     ck_assert_int_eq(rp_conn_fresh_enough(a, rig.w, 27 * SEC - 1, &why), 1);
     ck_assert_int_eq(rp_conn_fresh_enough(a, rig.w, 27 * SEC, &why), 0);
     ck_assert_int_eq(rp_conn_fresh_enough(a, rig.w, 17 * SEC + RP_LEARN_FOR_US, &why), 1); /* forgotten */
@@ -457,10 +457,9 @@ START_TEST(pool_maintain_closes_expired_but_min)
     ck_assert(open_still(p[2]));
     rp_pool_maintain(rig.eps, 100 * SEC);
     ck_assert(open_still(p[2])); /* min: left open ... */
-    c[0] = take(100 * SEC);
-    ck_assert_int_eq(c[0]->state, RP_CONN_NEW); /* ... but not used */
-    drop(c[0]);
-    ck_assert_uint_eq(refused(RP_REFUSE_TTL), 3);
+    drop(take_new(100 * SEC)); /* ... but not used */
+    ck_assert(open_still(p[2]));
+    ck_assert_uint_eq(refused(RP_REFUSE_TTL), 2);
     for (i = 0; i < 3; i++) {
         close(p[i]);
     }
@@ -483,10 +482,9 @@ START_TEST(pool_maintain_once_a_second)
     ck_assert_int_eq(rig.ep->shared.nidle, 1);
     rp_pool_maintain(rig.eps, 12 * SEC - 1); /* b is due, but the last look is not a second ago */
     ck_assert_int_eq(rig.ep->shared.nidle, 1);
-    a = take_new(12 * SEC - 1); /* too old to be used */
-    ck_assert_int_eq(rig.ep->shared.nidle, 0);
+    a = take_new(12 * SEC - 1); /* b is too old to be used */
     connect_conn(a, rig.listener, 12 * SEC, &p2);
-    (void)put_ok(a, 12 * SEC); /* looks, and finds nothing due */
+    (void)put_ok(a, 12 * SEC); /* looks, and closes b */
     ck_assert_int_eq(rig.ep->shared.nidle, 1);
     close(p1);
     close(p2);
