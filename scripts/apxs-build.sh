@@ -51,6 +51,7 @@ build() {
 
 # shellcheck disable=SC2046 # lists of words
 build mod_rproxy.c $(sources request config mapping exchange upstream wire)
-build mod_rproxy_balancer.c
+# shellcheck disable=SC2046
+build mod_rproxy_balancer.c $(sources balancer)
 # shellcheck disable=SC2046
 build mod_rproxy_reverse.c $(sources reverse wire)

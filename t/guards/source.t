@@ -34,6 +34,7 @@ my %below = (
     upstream => ['wire'],
     exchange => ['wire', 'upstream'],
     reverse => ['wire'],
+    balancer => [],
     config => ['wire', 'upstream', 'mapping'],
     mapping => ['wire', 'upstream', 'config'],
     request => ['wire', 'upstream', 'exchange', 'config', 'mapping'],
