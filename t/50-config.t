@@ -160,7 +160,7 @@ my $misplaced = 0;
 for my $place (keys %place) {
     $misplaced += grep { !allowed($_, $place) } @names;
 }
-plan tests => 2 + keys(%values) + keys(%sections) + 2 * $refused + keys(%place) + $misplaced + 2 * keys(%place) + @names + 5,
+plan tests => 2 + keys(%values) + keys(%sections) + 2 * $refused + keys(%place) + $misplaced + 2 * keys(%place) + @names + 5 + 14,
     need {needs('rproxy', 'rproxy_reverse', 'rproxy_balancer')};
 
 is("@unknown",  '', 'every directive of this test is in the table');
@@ -248,3 +248,38 @@ is(@later, 1, '... with one notice') or diag($text);
 is(join(' ', sort map { split /, / } $later[0] =~ /version: (.*)/), 'BalancerGrowth BalancerPersist ProxyHCExpr growth hcinterval hcmethod nonce', '... that names each once');
 is(() = $text =~ /RP0032: /g, 1, 'one notice about what concerns forward proxies');
 like($text, qr/RP0032: .*: AllowCONNECT, ProxyDomain;/, '... names them');
+
+# ProxyRemote: refused where it concerns a backend of the configuration
+my @remote = (
+    "ProxyRemote * http://127.0.0.1:3128\nProxyPass /a $U",                                     1,
+    "ProxyPass /a $U\nProxyRemote http http://127.0.0.1:3128",                                  1,
+    "ProxyRemote $U/deep http://127.0.0.1:3128\nProxyPass /a $U",                               0,
+    "ProxyRemote https http://127.0.0.1:3128\nProxyPass /a $U",                                 0,
+    "ProxyRemoteMatch 127\\.0 http://127.0.0.1:3128\nBalancerMember balancer://c $U",           1,
+    "ProxyRemote * http://127.0.0.1:3128\nProxyPass /a $U\nNoProxy 127.0.0.1",                  0,
+    "ProxyRemote * http://127.0.0.1:3128\nProxyPass /a http://localhost:1\nNoProxy .localhost", 1,
+    "ProxyRemote * http://127.0.0.1:3128\nProxyPass /a http://a.b.example:1\nNoProxy .example", 0,
+    "ProxyRemote * http://127.0.0.1:3128\nProxyPass /a unix:/run/s|http://h",                   0,
+    "ProxyRemote * http://127.0.0.1:3128\n<VirtualHost 127.0.0.1:1>\nProxyPass /a $U\n</VirtualHost>", 1,
+    "ProxyRemote * http://127.0.0.1:3128\n<VirtualHost 127.0.0.1:1>\nProxyPassInherit Off\nProxyPass /a $U\n</VirtualHost>", 0,
+);
+while (my ($lines, $refused) = splice @remote, 0, 2) {
+    ($good, $text) = $s->configtest("$lines\n");
+    my $why = $text =~ /RP0009: \S+:\d+: \S+ is to be reached through another proxy according to \S+ \S+ \(\S+:\d+\)/ ? 1 : 0;
+    is(($good ? 0 : 1) . $why, "$refused$refused", ($refused ? 'refused: ' : 'taken: ') . $lines =~ s/\n/ /gr) or diag($text);
+}
+
+# names that belong together, by server
+for my $where ('', 'other') {
+    my $vhost = $where ? "</VirtualHost>\n<VirtualHost 127.0.0.1:2>\n" : '';
+    ($good, $text) = $s->configtest(<<"EOF");
+<VirtualHost 127.0.0.1:1>
+ProxyHCTemplate t5 hcmethod=TCP
+$vhost
+BalancerMember balancer://c $U hctemplate=t5
+</VirtualHost>
+EOF
+    is($good ? 1 : 0, $where ? 0 : 1, 'hctemplate of ' . ($where || 'the same') . ' server') or diag($text);
+}
+($good, $text) = $s->configtest("ProxyHCExpr e1 {1}\nBalancerMember balancer://c $U hcexpr=e1\n");
+ok($good, 'hcexpr of the same server') or diag($text);
