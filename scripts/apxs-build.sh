@@ -24,12 +24,10 @@ trap 'rm -rf "$work"' EXIT
 cp -R include src mod_rproxy.c mod_rproxy_balancer.c mod_rproxy_reverse.c "$work/"
 cd "$work"
 
-# the .c files of some folders of src/, in an order that does not change
+# the .c files that the files.am of some folders name
 sources() {
     for folder in "$@"; do
-        for f in src/"$folder"/*.c; do
-            [ ! -e "$f" ] || printf '%s ' "$f"
-        done
+        [ ! -f "src/$folder/files.am" ] || grep -o 'src/[a-z0-9_/]*\.c' "src/$folder/files.am"
     done
 }
 
