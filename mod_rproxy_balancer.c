@@ -1,13 +1,151 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * mod_rproxy_balancer: balancer:// destinations. In this version the core parses and validates balancers, and a request
- * to one is answered with 503; this module holds the place of its sister modules' checks.
- */
+/* mod_rproxy_balancer: module record; balancer:// destinations share requests among their members. */
 #include <httpd.h>
 #include <http_config.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <ap_provider.h>
+#include <mpm_common.h>
 
-#include "rproxy.h"
+#include "balancer/balancing.h"
+#include "balancer/lbmethods.h"
+#include "balancer/select.h"
+
+APLOG_USE_MODULE(rproxy_balancer);
+
+extern module AP_MODULE_DECLARE_DATA rproxy_balancer_module;
+
+static const rproxy_balancer_api_t *rproxy_balancer_api(int version)
+{
+    return version <= RPROXY_API_VERSION ? &rp_balancing_api : NULL;
+}
+
+static const rproxy_api_t *core_api(void)
+{
+    APR_OPTIONAL_FN_TYPE(rproxy_api) *get = APR_RETRIEVE_OPTIONAL_FN(rproxy_api);
+
+    return get ? get(RPROXY_API_VERSION) : NULL;
+}
+
+/* Runs at `httpd -t` too, when all modules are loaded: their order does not matter. */
+static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    (void)pconf, (void)plog, (void)ptemp;
+    if (APR_RETRIEVE_OPTIONAL_FN(rproxy_api) == NULL) {
+        ap_log_error(APLOG_MARK, APLOG_ERR | APLOG_STARTUP, 0, s,
+                     "RP0710: mod_rproxy_balancer needs mod_rproxy, which is not loaded: add the line "
+                     "\"LoadModule rproxy_module modules/mod_rproxy.so\"");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (core_api() == NULL) {
+        ap_log_error(APLOG_MARK, APLOG_ERR | APLOG_STARTUP, 0, s,
+                     "RP0711: mod_rproxy is older than mod_rproxy_balancer " RPROXY_VERSION_STRING
+                     ": install both from one release");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+static rp_balancer_t *balancer_make(apr_pool_t *pconf, const rp_balancer_conf_t *conf)
+{
+    rp_balancer_t *b = apr_pcalloc(pconf, sizeof(*b));
+    int i;
+
+    b->conf = conf;
+    b->nmembers = conf->members->nelts;
+    b->members = apr_pcalloc(pconf, sizeof(*b->members) * (apr_size_t)(b->nmembers + 1));
+    for (i = 0; i < b->nmembers; i++) {
+        b->members[i].worker = APR_ARRAY_IDX(conf->members, i, rp_worker_t *);
+    }
+    b->method = ap_lookup_provider(RPROXY_LBMETHOD_GROUP, conf->params.lbmethod ? conf->params.lbmethod : "byrequests",
+                                   RPROXY_LBMETHOD_VERSION);
+    return b;
+}
+
+/* The balancers of all servers, each once: inherited ones are the same object. */
+static apr_array_header_t *collect(apr_pool_t *pconf, server_rec *main_server)
+{
+    apr_array_header_t *all = apr_array_make(pconf, 8, sizeof(rp_balancer_t *));
+    server_rec *s;
+    int i, k;
+
+    for (s = main_server; s != NULL; s = s->next) {
+        const apr_array_header_t *visible = core_api()->balancers(s);
+        for (i = 0; visible != NULL && i < visible->nelts; i++) {
+            const rp_balancer_conf_t *conf = APR_ARRAY_IDX(visible, i, const rp_balancer_conf_t *);
+            for (k = 0; k < all->nelts && APR_ARRAY_IDX(all, k, rp_balancer_t *)->conf != conf; k++) {
+            }
+            if (k == all->nelts) {
+                APR_ARRAY_PUSH(all, rp_balancer_t *) = balancer_make(pconf, conf);
+            }
+        }
+    }
+    return all;
+}
+
+static int balancers_fit(const apr_array_header_t *all, server_rec *s)
+{
+    int i;
+
+    for (i = 0; i < all->nelts; i++) {
+        const rp_balancer_t *b = APR_ARRAY_IDX(all, i, rp_balancer_t *);
+        if (b->nmembers > RP_MEMBERS_MAX) {
+            ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, "RP0712: %s: %s has %d members; write at most %d", b->conf->defined_at,
+                         b->conf->name, b->nmembers, RP_MEMBERS_MAX);
+            return 0;
+        }
+        if (b->method == NULL) {
+            ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, "RP0713: %s: %s: no module provides the lbmethod %s",
+                         b->conf->defined_at, b->conf->name, b->conf->params.lbmethod);
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    apr_array_header_t *all;
+
+    (void)plog, (void)ptemp;
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
+        return OK; /* the configuration is read twice at startup */
+    }
+    all = collect(pconf, s);
+    if (!balancers_fit(all, s)) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    rp_balancing_configure(core_api(), all);
+    if (all->nelts == 0) {
+        return OK;
+    }
+    return rp_shared_create(pconf, s, all) == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
+}
+
+static void child_status(server_rec *s, pid_t pid, ap_generation_t generation, int slot, mpm_child_status status)
+{
+    (void)s, (void)generation, (void)slot;
+    if (status == MPM_CHILD_EXITED || status == MPM_CHILD_LOST_SLOT) {
+        rp_shared_child_gone(pid);
+    }
+}
+
+static void register_hooks(apr_pool_t *p)
+{
+    static const rproxy_lbmethod_t *const methods[] = {&rp_lb_byrequests, &rp_lb_bytraffic, &rp_lb_bybusyness};
+    size_t i;
+
+    for (i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        ap_register_provider(p, RPROXY_LBMETHOD_GROUP, methods[i]->name, RPROXY_LBMETHOD_VERSION, methods[i]);
+    }
+    APR_REGISTER_OPTIONAL_FN(rproxy_balancer_api);
+    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    /* before mod_slotmem_shm's own (LAST): its cleanup must be registered after the segment's to run before it */
+    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(rp_shared_child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_status(child_status, NULL, NULL, APR_HOOK_MIDDLE);
+}
 
 module AP_MODULE_DECLARE_DATA __attribute__((visibility("default"))) rproxy_balancer_module = {
-    STANDARD20_MODULE_STUFF, NULL, NULL, NULL, NULL, NULL, NULL, 0
+    STANDARD20_MODULE_STUFF, NULL, NULL, NULL, NULL, NULL, register_hooks, 0
 };

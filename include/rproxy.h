@@ -12,13 +12,16 @@
 #include <httpd.h>
 
 #define RPROXY_VERSION_STRING "0.1.0"
-#define RPROXY_API_VERSION 1
+#define RPROXY_API_VERSION 2
 
 /** Functions of mod_rproxy. Fields are only ever appended; `version` says how many there are. */
 typedef struct rproxy_api_t {
     int version;
     /** Value of ProxyPassInterpolateEnv in effect for this request. */
     int (*interpolate_env)(request_rec *r);
+    /** Balancers visible to a server: array of const rp_balancer_conf_t * (config/conf.h), the server's own and inherited ones; one that
+     * is inherited is the same object in every server. Const after the configuration was checked. */
+    const apr_array_header_t *(*balancers)(const server_rec *s);
 } rproxy_api_t;
 
 /** mod_rproxy: the table, or NULL when version is newer than what this mod_rproxy has. */
@@ -31,5 +34,32 @@ APR_DECLARE_OPTIONAL_FN(void, rproxy_reverse_headers, (request_rec *r));
 /** mod_rproxy: URLs of the members of a balancer ("balancer://name", lower case) visible to this server, as configured; an
  * array of const char * from pool, or NULL when there is no such balancer. */
 APR_DECLARE_OPTIONAL_FN(apr_array_header_t *, rproxy_balancer_members, (apr_pool_t *pool, server_rec *s, const char *name));
+
+/** How one try of a member ended. */
+typedef struct rproxy_result_t {
+    int status;             /**< of the response, 0: there was none */
+    int unreachable;        /**< no connection could be made: the member may be put in error */
+    int timed_out;          /**< it did not answer in time */
+    int after_sending;      /**< it closed after bytes of the request were sent */
+    apr_off_t sent, received; /**< bytes to and from the member */
+} rproxy_result_t;
+
+typedef struct rproxy_balancing_t rproxy_balancing_t; /**< one request on its way through a balancer; of the balancer module */
+
+/** Functions of mod_rproxy_balancer. */
+typedef struct rproxy_balancer_api_t {
+    int version;
+    /** Start for a request to `name` ("balancer://x"); target: path and query as they would go on the wire. NULL: this server has no such
+     * balancer. Lives in r->pool; what it counted is undone when that pool goes. */
+    rproxy_balancing_t *(*begin)(request_rec *r, const char *name, const char *target);
+    /** The next member (rp_worker_t *, upstream/worker.h) to try; sets the BALANCER_* environment. NULL: none can be used, or no further one
+     * may be tried; *why is a sentence for the log. */
+    struct rp_worker_t *(*next)(rproxy_balancing_t *b, const char **why);
+    /** How the try of the member from next() ended; once for each. */
+    void (*report)(rproxy_balancing_t *b, const rproxy_result_t *result);
+} rproxy_balancer_api_t;
+
+/** mod_rproxy_balancer: its functions, or NULL when version is newer than what it has. */
+APR_DECLARE_OPTIONAL_FN(const rproxy_balancer_api_t *, rproxy_balancer_api, (int version));
 
 #endif

@@ -176,12 +176,12 @@ static void restart(rp_exchange_t *ex)
     rp_ex_go(ex, RP_EX_TAKE);
 }
 
-void rp_exchange_retarget(rp_exchange_t *ex, rp_worker_t *worker, rp_endpoint_t *endpoint)
+void rp_exchange_retarget(rp_exchange_t *ex, const rp_exchange_conf_t *conf)
 {
-    ex->conf.worker = worker;
-    ex->conf.endpoint = endpoint;
+    ex->conf = *conf;
     ex->resent = 0;
-    ex->fresh = ex->conf.fresh;
+    ex->fresh = conf->fresh;
+    ex->retargeted = 1;
     restart(ex);
 }
 

@@ -142,8 +142,9 @@ void rp_exchange_tls_done(rp_exchange_t *ex, apr_status_t rv, const char *reason
 /** The connection in use, or NULL. For drivers (descriptor, handshake). */
 rp_conn_t *rp_exchange_conn(const rp_exchange_t *ex);
 
-/** Point a failed exchange at another member; only when rp_exchange_may_failover said so. */
-void rp_exchange_retarget(rp_exchange_t *ex, rp_worker_t *worker, rp_endpoint_t *endpoint);
+/** Point a failed exchange at another member with its settings; only when rp_exchange_may_failover said so. What was gathered of the
+ * request body stays. */
+void rp_exchange_retarget(rp_exchange_t *ex, const rp_exchange_conf_t *conf);
 /** 1 when the failure table and the resend rule allow another member. */
 int rp_exchange_may_failover(const rp_exchange_t *ex);
 

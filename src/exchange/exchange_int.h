@@ -72,6 +72,7 @@ struct rp_exchange_t {
     int addrs_fresh;              /**< the addresses come from a look-up of this attempt */
     int fresh;                    /**< take no idle connection */
     int granted;                  /**< a permit is ours already */
+    int retargeted;               /**< `out` begins with a head for another member */
     int resent;                   /**< the one resend was used */
     apr_time_t acquire_deadline_us;
     apr_time_t connect_deadline_us; /**< of the look-up, the connect or the handshake under way */

@@ -263,23 +263,41 @@ static rp_move_e write_head(rp_exchange_t *ex)
     return RP_MOVE_ON;
 }
 
+/* Nothing of `out` was sent, so its first bucket is the whole head: put one for the present member in its place. */
+static rp_move_e replace_head(rp_exchange_t *ex)
+{
+    const char *head;
+    apr_size_t len;
+    apr_status_t rv = ex->ops->request_head(ex->ctx, ex->framing, ex->length, &head, &len);
+
+    if (rv != APR_SUCCESS) {
+        return rp_ex_fail(ex, RP_FAIL_BAD_REQUEST, rv, NULL);
+    }
+    apr_bucket_delete(APR_BRIGADE_FIRST(ex->out));
+    APR_BRIGADE_INSERT_HEAD(ex->out, apr_bucket_immortal_create(head, len, ex->ba));
+    return RP_MOVE_ON;
+}
+
 /*
  * The connection is ready. When an earlier attempt handed over nothing, `out` still holds the request from its first byte
- * (it may hold body bytes that can not be read again): send just that.
+ * (it may hold body bytes that can not be read again): send just that, to another member with a head of its own.
  */
 rp_move_e rp_ex_start(rp_exchange_t *ex)
 {
+    int retargeted = ex->retargeted;
+
+    ex->retargeted = 0;
     ex->at->connected_us = ex->now_us;
     ex->progress_us = ex->now_us;
     ex->ready |= RP_WAIT_BACKEND_WRITE;
     ex->ready &= ~(unsigned)RP_WAIT_BACKEND_READ;
     ex->read_size = 0;
+    (void)rp_ex_go(ex, RP_EX_TRANSFER);
     if (ex->streamed == 0) {
         apr_brigade_cleanup(ex->out);
-        (void)rp_ex_go(ex, RP_EX_TRANSFER);
         return write_head(ex);
     }
-    return rp_ex_go(ex, RP_EX_TRANSFER);
+    return retargeted && !APR_BRIGADE_EMPTY(ex->out) ? replace_head(ex) : RP_MOVE_ON;
 }
 
 /* ---- moving bytes ---- */

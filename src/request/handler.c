@@ -138,10 +138,7 @@ static int check_destination(rp_request_t *rq)
     request_rec *r = rq->r;
 
     if (rq->route->balancer != NULL) {
-        return rp_request_refuse(r, HTTP_SERVICE_UNAVAILABLE,
-                                 apr_psprintf(r->pool, "RP0224: no balancer %s is available here; it needs "
-                                              "mod_rproxy_balancer and members", rq->route->balancer),
-                                 "no backend server is available");
+        return rp_balancing_begin(rq);
     }
     if (!is_http_scheme(rq->route->url.scheme)) {
         return rp_request_refuse(r, HTTP_INTERNAL_SERVER_ERROR,
@@ -302,6 +299,7 @@ static void set_exchange(rp_request_t *rq)
     request_rec *r = rq->r;
     rp_exchange_conf_t *c = &rq->exconf;
 
+    memset(c, 0, sizeof(*c));
     c->worker = rq->worker;
     c->endpoint = rq->endpoint;
     c->head_request = r->header_only;
@@ -393,7 +391,6 @@ static int prepare(request_rec *r, const char *url, rp_request_t **out)
     }
     rp_req_env_read(&rq->env, r);
     rq->worker = rq->route->worker ? rq->route->worker : rp_child_unconfigured_worker();
-    rq->host = rp_request_host(rq);
     *out = rq;
     return OK;
 }
@@ -426,6 +423,43 @@ static void close_if_body_left(rp_request_t *rq)
     }
 }
 
+/* What follows from the destination: Host, endpoint, settings. OK or a status. */
+static int aim(rp_request_t *rq)
+{
+    if (rq->endpoint != NULL) { /* of the member tried before */
+        rp_endpoint_release(rq->endpoint);
+        rq->endpoint = NULL;
+    }
+    rq->host = rp_request_host(rq);
+    if (rq->host == NULL || find_endpoint(rq) != APR_SUCCESS) {
+        return rp_request_refuse(rq->r, HTTP_SERVICE_UNAVAILABLE, "RP0226: no connection pool for the destination",
+                                 "the proxy has no resources left for a connection");
+    }
+    set_exchange(rq);
+    return OK;
+}
+
+/* The members of a balancer one after the other, as long as the last one failed in a way that another may mend. */
+static rp_step_e run_balanced(rp_request_t *rq, const rp_blocking_client_t *client)
+{
+    rp_step_e step = rp_exchange_run(rq->ex, client, rq);
+
+    rp_balancing_report(rq);
+    while (step == RP_STEP_FAILED && rp_exchange_may_failover(rq->ex)) {
+        const rp_worker_t *failed = rq->worker;
+
+        if (rp_balancing_next(rq) != OK || aim(rq) != OK) {
+            break; /* the last failure is the answer */
+        }
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, rq->r, "RP0241: %s: %s after %s at %s", rq->route->balancer,
+                      rq->worker->name, rp_failure(rp_exchange_reason(rq->ex))->name, failed->name);
+        rp_exchange_retarget(rq->ex, &rq->exconf);
+        step = rp_exchange_run(rq->ex, client, rq);
+        rp_balancing_report(rq);
+    }
+    return step;
+}
+
 static int run(rp_request_t *rq)
 {
     request_rec *r = rq->r;
@@ -433,7 +467,7 @@ static int run(rp_request_t *rq)
     rp_step_e step;
 
     rq->ex = rp_exchange_create(r->pool, r->connection->bucket_alloc, &rq->exconf, &rp_client_ops, rq);
-    step = rp_exchange_run(rq->ex, &client, rq);
+    step = rq->balancing ? run_balanced(rq, &client) : rp_exchange_run(rq->ex, &client, rq);
     rp_request_note_attempts(rq);
     close_if_body_left(rq);
     if (step == RP_STEP_FAILED) {
@@ -446,9 +480,9 @@ static int run(rp_request_t *rq)
     return rq->override_status ? rp_response_override(rq) : OK;
 }
 
-static int proxy_request(request_rec *r, const char *url)
+/* All that must hold before anything is sent. OK or a status. */
+static int admit(request_rec *r, const char *url, rp_request_t **rq)
 {
-    rp_request_t *rq = NULL;
     int status = r->method_number == M_TRACE ? answer_trace(r) : OK;
 
     if (status == OK) {
@@ -458,17 +492,23 @@ static int proxy_request(request_rec *r, const char *url)
         status = check_body_framing(r);
     }
     if (status == OK) {
-        status = prepare(r, url, &rq);
+        status = prepare(r, url, rq);
     }
+    if (status == OK && (*rq)->balancing != NULL) {
+        status = rp_balancing_next(*rq);
+    }
+    return status == OK ? aim(*rq) : status;
+}
+
+static int proxy_request(request_rec *r, const char *url)
+{
+    rp_request_t *rq = NULL;
+    int status = admit(r, url, &rq);
+
     if (status != OK) {
         return status;
     }
-    if (rq->host == NULL || find_endpoint(rq) != APR_SUCCESS) {
-        return rp_request_refuse(r, HTTP_SERVICE_UNAVAILABLE, "RP0226: no connection pool for the destination",
-                                 "the proxy has no resources left for a connection");
-    }
     apr_pool_cleanup_register(r->pool, rq, release_endpoint, apr_pool_cleanup_null);
-    set_exchange(rq);
     if (rq->body_limit > 0 && rq->exconf.body_length > rq->body_limit) {
         r->connection->keepalive = AP_CONN_CLOSE;
         return rp_request_refuse(r, HTTP_REQUEST_ENTITY_TOO_LARGE,

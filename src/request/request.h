@@ -13,6 +13,7 @@
 #include "config/conf.h"
 #include "exchange/exchange.h"
 #include "mapping/mapping.h"
+#include "rproxy.h"
 
 APLOG_USE_MODULE(rproxy);
 
@@ -39,6 +40,8 @@ typedef struct rp_request_t {
     rp_route_t *route;
     rp_worker_t *worker;
     rp_endpoint_t *endpoint;
+    rproxy_balancing_t *balancing; /**< of a balancer://, or NULL */
+    const char *balancer_target;  /**< path and query behind the balancer's name */
     rp_req_env_t env;
     rp_exchange_t *ex;
     rp_exchange_conf_t exconf;
@@ -100,5 +103,13 @@ int rp_request_refuse(request_rec *r, int status, const char *tagged_message, co
 void rp_request_note_attempts(rp_request_t *rq);
 /** Printable form of bytes that came from a peer, cut at 200 bytes. */
 const char *rp_printable(apr_pool_t *p, const char *s);
+
+/* balancing.c: destinations that are a balancer */
+/** OK, or the status when there is no such balancer. */
+int rp_balancing_begin(rp_request_t *rq);
+/** Make the next member the destination (worker, route). OK, or 503. */
+int rp_balancing_next(rp_request_t *rq);
+/** Tell how the exchange with the current member ended. */
+void rp_balancing_report(rp_request_t *rq);
 
 #endif

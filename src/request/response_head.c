@@ -129,11 +129,10 @@ static int code_listed(const apr_array_header_t *codes, int status)
     return 0;
 }
 
-/* Cookies that other modules set before us stay beside the backend's. */
-static apr_table_t *fresh_headers(request_rec *r, int n)
+/* Cookies that other modules set before us stay beside the backend's; they are ours, so they are not mapped. */
+static void add_earlier_cookies(apr_table_t *out, const apr_table_t *earlier)
 {
-    apr_table_t *out = apr_table_make(r->pool, n + 4);
-    const apr_array_header_t *arr = apr_table_elts(r->headers_out);
+    const apr_array_header_t *arr = apr_table_elts(earlier);
     const apr_table_entry_t *e = (const apr_table_entry_t *)arr->elts;
     int i;
 
@@ -142,7 +141,6 @@ static apr_table_t *fresh_headers(request_rec *r, int n)
             apr_table_addn(out, e[i].key, e[i].val);
         }
     }
-    return out;
 }
 
 /* httpd's own constant where the backend says the same. */
@@ -186,7 +184,8 @@ apr_status_t rp_response_head_apply(void *ctx, const rp_h1_resp_t *resp, const r
 {
     rp_request_t *rq = ctx;
     request_rec *r = rq->r;
-    apr_table_t *out = fresh_headers(r, resp->nfields);
+    const apr_table_t *earlier = r->headers_out;
+    apr_table_t *out = apr_table_make(r->pool, resp->nfields + 4);
     apr_status_t rv = rp_response_fields(rq, resp, out);
 
     if (rv != APR_SUCCESS) {
@@ -202,6 +201,7 @@ apr_status_t rp_response_head_apply(void *ctx, const rp_h1_resp_t *resp, const r
     apr_table_setn(r->notes, "proxy-status", apr_itoa(r->pool, resp->status));
     set_content_type(r);
     map_reverse(r);
+    add_earlier_cookies(out, earlier);
     add_via(rq);
     if (rp_switch(rq->dconf->error_override, 0) && code_listed(rq->dconf->error_codes, resp->status)
         && !(r->prev != NULL && r->proxyreq && ap_is_HTTP_ERROR(r->prev->status))) {

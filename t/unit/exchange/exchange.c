@@ -268,7 +268,8 @@ START_TEST(another_member_gets_the_whole_request)
     ex = world_begin(&W, &s, &c, 0);
     ck_assert_int_eq(world_run(&W, -1), RP_STEP_FAILED);
     ck_assert(rp_exchange_may_failover(ex));
-    rp_exchange_retarget(ex, &other, &endpoint);
+    c.worker = &other;
+    rp_exchange_retarget(ex, &c);
     W.ended = 0;
     ck_assert_int_eq(world_run(&W, -1), RP_STEP_DONE);
     world_settle(&W);
@@ -286,7 +287,7 @@ START_TEST(attempt_table_never_overflows)
         W.nconn = 0;
         ck_assert_int_eq(world_run(&W, -1), RP_STEP_FAILED);
         W.ended = 0;
-        rp_exchange_retarget(ex, &worker, &endpoint);
+        rp_exchange_retarget(ex, &base_conf);
     }
     (void)rp_exchange_attempts(ex, &n);
     ck_assert_int_eq(n, RP_ATTEMPTS_MAX);

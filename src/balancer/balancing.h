@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file balancing.h
+ * One request on its way through a balancer: session, choice, attempts, what each try means for its member. The table that the core calls
+ * (rproxy_balancer_api_t) is made here.
+ */
+#ifndef RP_BALANCER_BALANCING_H
+#define RP_BALANCER_BALANCING_H
+
+#include "balancer/shared.h"
+#include "rproxy.h"
+
+/** Set the balancers of the running configuration: of rp_balancer_t *. Parent, post_config. */
+void rp_balancing_configure(const rproxy_api_t *core, apr_array_header_t *balancers);
+
+extern const rproxy_balancer_api_t rp_balancing_api;
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests to a balancer: which member comes next is the balancer module's business (rproxy_balancer_api_t); here the member
+ * becomes the destination, and how a try ended is reported.
+ */
+#include "request/request.h"
+
+#include <apr_strings.h>
+#include <http_core.h>
+
+static const rproxy_balancer_api_t *balancer_api(void)
+{
+    static const rproxy_balancer_api_t *api;
+    static int looked;
+
+    if (!looked) { /* the same answer in all threads */
+        APR_OPTIONAL_FN_TYPE(rproxy_balancer_api) *get = APR_RETRIEVE_OPTIONAL_FN(rproxy_balancer_api);
+        api = get ? get(RPROXY_API_VERSION) : NULL;
+        looked = 1;
+    }
+    return api;
+}
+
+int rp_balancing_begin(rp_request_t *rq)
+{
+    const rproxy_balancer_api_t *api = balancer_api();
+
+    rq->balancer_target = rq->route->target;
+    rq->balancing = api ? api->begin(rq->r, rq->route->balancer, rq->route->target) : NULL;
+    if (rq->balancing == NULL) {
+        return rp_request_refuse(rq->r, HTTP_SERVICE_UNAVAILABLE,
+                                 apr_psprintf(rq->r->pool, "RP0224: there is no %s for this virtual host: define it by a "
+                                              "<Proxy> section with BalancerMember lines", rq->route->balancer),
+                                 "no backend server is available");
+    }
+    return OK;
+}
+
+/* The member's URL with what is behind the balancer's name appended to its path, as it is written. */
+static void aim_at(rp_request_t *rq, rp_worker_t *member)
+{
+    const char *path = member->url.path;
+
+    rq->worker = member;
+    rq->route->worker = member;
+    rq->route->url = member->url;
+    rq->route->target = path[0] ? apr_pstrcat(rq->r->pool, path, rq->balancer_target, NULL) : rq->balancer_target;
+    rq->route->url.path = rq->route->target;
+}
+
+int rp_balancing_next(rp_request_t *rq)
+{
+    const char *why = NULL;
+    rp_worker_t *member = balancer_api()->next(rq->balancing, &why);
+
+    if (member == NULL) {
+        return rp_request_refuse(rq->r, HTTP_SERVICE_UNAVAILABLE,
+                                 apr_psprintf(rq->r->pool, "RP0240: %s: %s", rq->route->balancer, why),
+                                 "no backend server is available");
+    }
+    aim_at(rq, member);
+    return OK;
+}
+
+void rp_balancing_report(rp_request_t *rq)
+{
+    const rp_failure_t *f = rp_failure(rp_exchange_reason(rq->ex));
+    rproxy_result_t result = {0};
+    const rp_attempt_t *at;
+    int n;
+
+    at = rp_exchange_attempts(rq->ex, &n);
+    if (n > 0) {
+        at += n - 1;
+        result.status = at->status;
+        result.sent = at->sent;
+        result.received = at->received;
+    }
+    result.unreachable = f->unreachable;
+    result.timed_out = f->reason == RP_FAIL_HEAD_TIMEOUT;
+    result.after_sending = f->reason == RP_FAIL_CLOSED_BEFORE_HEAD || f->reason == RP_FAIL_RESET_BEFORE_HEAD;
+    balancer_api()->report(rq->balancing, &result);
+}
