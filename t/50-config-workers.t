@@ -35,7 +35,7 @@ my @rows = (
     ['/rw/x',        1, 'RewriteRule [P] finds a worker by its URL'],
     ['/rwno/x',      0, '... and not another one'],
 );
-plan tests => @rows + 24, need {needs(qw(rproxy rewrite))};
+plan tests => @rows + 27, need {needs(qw(rproxy rewrite))};
 
 my $dir = temp_dir('sockets');
 chmod 0755, $dir;
@@ -183,3 +183,10 @@ like($text, qr/RP0013: \S+test\.conf:\d+: the path "f" does not start/, 'a path 
 like($text, qr/RP0014: \S+test\.conf:\d+: the '\?' in "\S+g\?x" becomes %3F/, 'a query in the target');
 like($text, qr/RP0012: \S+test\.conf:\d+: "\S*\$\{i\}": \$\{\.\.\.\} is sent as it stands/, 'a variable without interpolate');
 like($text, qr/RP0010: .*"500ms": the unit counts here.*500 seconds.*RP0016: \S+test\.conf:\d+: ProxyPass reads <Location "\/x\*"> as a regular expression.*RP0017: \S+test\.conf:\d+: the second ProxyPass of this Location replaces the first \(\S+test\.conf:\d+\)/s, 'units, wildcards and two in one Location');
+
+# ... once for each start
+my $once = RProxy::Server->new(config => "ProxyDomain .example\nProxyPass /d/ http://127.0.0.1:1/d\n");
+is(() = ($once->error_log . $once->stderr) =~ /RP0032/g, 1, 'a notice is logged once at startup');
+is(() = ($once->error_log . $once->stderr) =~ /RP0015/g, 1, '... and a warning');
+$once->graceful;
+is(() = $once->error_log =~ /RP0032/g, 2, '... and again with a new configuration');

@@ -32,7 +32,7 @@ my @orders = (
     [qw(rproxy_balancer rproxy_reverse rproxy)],
     [qw(rproxy_reverse rproxy rproxy_balancer)],
 );
-plan tests => 4 * @names + 2 * (3 + @leftovers) + @orders + 43, need {needs(qw(rproxy rewrite info mime proxy proxy_http))};
+plan tests => 4 * @names + 2 * (3 + @leftovers) + @orders + 44, need {needs(qw(rproxy rewrite info mime proxy proxy_http))};
 
 my $t = RProxy::Server->new(start => 0, modules => [qw(rewrite mime)]);
 
@@ -109,7 +109,9 @@ EOF
         ok(!$good, "refused without mod_rproxy_reverse: $line");
         like($text, qr/needs mod_rproxy_reverse, .*"LoadModule rproxy_reverse_module modules\/mod_rproxy_reverse\.so"/, '... with the line to add');
     }
-    my ($good, $text) = $server->configtest("ProxyPass /x http://127.0.0.1:1/\n<Proxy *>\nRequire all granted\n</Proxy>\n");
+    my ($good, $text) = $server->configtest("ProxyPass /x balancer://c/\nProxyPass /y balancer://c/\n<VirtualHost 127.0.0.1:1>\nProxyPass /z balancer://c/\n</VirtualHost>\n");
+    is(() = $text =~ /RP0006/g, 1, 'one sentence for many lines');
+    ($good, $text) = $server->configtest("ProxyPass /x http://127.0.0.1:1/\n<Proxy *>\nRequire all granted\n</Proxy>\n");
     ok($good, 'the core alone is enough for a backend') or diag($text);
 }
 

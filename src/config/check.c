@@ -35,33 +35,37 @@ apr_array_header_t *rp_config_workers(apr_pool_t *pool, server_rec *main_server)
     return apr_array_copy(pool, rp_reading(main_server->process->pconf)->workers);
 }
 
-/* balancer:// without the module that balances. */
-static int check_balancer_module(const rp_reading_t *reading, const rp_server_conf_t *conf)
+/* The first thing that needs the module that balances; 0 when nothing does. */
+static int find_balancer_need(const rp_reading_t *reading, rp_need_t *need)
 {
-    const char *what = NULL;
-    const char *where = NULL;
-
-    if (ap_find_linked_module("mod_rproxy_balancer.c")) {
-        return 0;
-    }
     if (reading->balancer_needs->nelts > 0) {
-        const rp_need_t *need = &APR_ARRAY_IDX(reading->balancer_needs, 0, rp_need_t);
-
-        what = need->what;
-        where = need->defined_at;
+        *need = APR_ARRAY_IDX(reading->balancer_needs, 0, rp_need_t);
+        return 1;
     }
-    else if (conf->balancers->nelts > 0) {
-        const rp_balancer_conf_t *bal = APR_ARRAY_IDX(conf->balancers, 0, rp_balancer_conf_t *);
+    for (int i = 0; i < reading->confs->nelts; i++) {
+        const rp_server_conf_t *conf = APR_ARRAY_IDX(reading->confs, i, rp_server_conf_t *);
 
-        what = bal->name;
-        where = bal->defined_at;
+        if (conf->balancers->nelts > 0) {
+            const rp_balancer_conf_t *bal =
+                APR_ARRAY_IDX(conf->balancers, 0, rp_balancer_conf_t *);
+
+            *need = (rp_need_t){bal->name, bal->defined_at};
+            return 1;
+        }
     }
-    if (what == NULL) {
+    return 0;
+}
+
+static int check_balancer_module(const rp_reading_t *reading)
+{
+    rp_need_t need;
+
+    if (ap_find_linked_module("mod_rproxy_balancer.c") || !find_balancer_need(reading, &need)) {
         return 0;
     }
     REFUSE("RP0006: %s: %s needs mod_rproxy_balancer, which is not loaded: add the line "
            "\"LoadModule rproxy_balancer_module modules/mod_rproxy_balancer.so\"",
-           where, what);
+           need.defined_at, need.what);
     return 1;
 }
 
@@ -209,7 +213,7 @@ static int check_server(rp_reading_t *reading, apr_pool_t *ptemp, const rp_serve
         refused += check_workers(reading, ptemp, conf, bal->members);
         notice_params(reading->pool, rows, n, bal->params.written);
     }
-    refused += check_balancer_module(reading, conf) + check_lbmethods(conf);
+    refused += check_lbmethods(conf);
     if (conf->express == RP_ON) {
         REFUSE("RP0030: ProxyExpressEnable On is not supported: it would leave the hosts of \"%s\" "
                "without their backends; map them by RewriteMap dbm: and RewriteRule ... [P]",
@@ -252,7 +256,7 @@ static void log_messages(const rp_reading_t *reading, apr_pool_t *p, server_rec 
 static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     rp_reading_t *reading = rp_reading(pconf);
-    int refused = rp_handlers_check(ptemp);
+    int refused = rp_handlers_check(ptemp) + check_balancer_module(reading);
 
     (void)plog;
     for (int i = 0; i < reading->confs->nelts; i++) {
