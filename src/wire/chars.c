@@ -36,52 +36,123 @@
 
 const unsigned char rp_chars[256] = { CLASS64(0), CLASS64(64), CLASS64(128), CLASS64(192) };
 
+#define WORD sizeof(uint64_t)
 #define ALL(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/** Non-zero when one of the eight bytes of x is below 32 or 127. May not miss one; HTAB counts too.
- */
-static uint64_t word_suspect(uint64_t x)
+static inline uint64_t word_at(const char *s)
 {
-    uint64_t below32 = (x - ALL(0x20)) & ~x;
-    uint64_t del = x ^ ALL(0x7f);
+    uint64_t x;
 
-    return (below32 | ((del - ALL(1)) & ~del)) & ALL(0x80);
+    memcpy(&x, s, WORD);
+    return x;
+}
+
+/** Non-zero exactly when a byte of x is below limit (at most 128). */
+static inline uint64_t word_below(uint64_t x, unsigned int limit)
+{
+    return (x - ALL(limit)) & ~x & ALL(0x80);
+}
+
+/** Non-zero exactly when a byte of x is DEL. */
+static inline uint64_t word_del(uint64_t x)
+{
+    return word_below(x ^ ALL(0x7f), 1);
+}
+
+/** The top bit of each byte of x that is an ASCII letter. No sum leaves its byte. */
+static inline uint64_t word_letters(uint64_t x)
+{
+    uint64_t low7 = (x | ALL(0x20)) & ALL(0x7f);
+    uint64_t from_a = low7 + ALL(0x80 - 'a');      /* top bit: not below 'a' */
+    uint64_t above_z = low7 + ALL(0x80 - 'z' - 1); /* top bit: above 'z' */
+
+    return from_a & ~above_z & ~x & ALL(0x80);
+}
+
+/*
+ * The functions below take a word at a time. The last word is the last eight bytes, so it overlaps
+ * the one before; only text that is shorter than a word is read byte by byte.
+ */
+
+/** Offset of the first RP_CH_CTL byte of s[from..to), or to. */
+static apr_size_t ctl_between(const char *s, apr_size_t from, apr_size_t to)
+{
+    while (from < to && !rp_ch_is(s[from], RP_CH_CTL)) {
+        from++;
+    }
+    return from;
 }
 
 apr_size_t rp_ctl_find(const char *s, apr_size_t n)
 {
     apr_size_t i = 0;
 
-    while (i < n) {
-        apr_size_t stop = n;
+    if (n < WORD) {
+        return ctl_between(s, 0, n);
+    }
+    for (;;) {
+        uint64_t x = word_at(s + i);
 
-        if (n - i >= 8) {
-            uint64_t x;
+        if (word_below(x, 0x20) | word_del(x)) { /* or a HTAB */
+            apr_size_t at = ctl_between(s, i, i + WORD);
 
-            memcpy(&x, s + i, 8);
-            stop = i + 8;
-            if (!word_suspect(x)) {
-                i = stop;
-                continue;
+            if (at < i + WORD) {
+                return at;
             }
         }
-        for (; i < stop; i++) {
-            if (rp_ch_is(s[i], RP_CH_CTL)) {
-                return i;
+        if (i == n - WORD) {
+            return n;
+        }
+        i = i + WORD < n - WORD ? i + WORD : n - WORD;
+    }
+}
+
+int rp_ch_visible(const char *s, apr_size_t n)
+{
+    apr_size_t i;
+
+    if (n < WORD) {
+        for (i = 0; i < n; i++) {
+            if (rp_ch_is(s[i], RP_CH_CTL | RP_CH_BLANK)) {
+                return 0;
             }
+        }
+        return 1;
+    }
+    for (i = 0; i < n - WORD; i += WORD) {
+        if (word_below(word_at(s + i), 0x21) | word_del(word_at(s + i))) {
+            return 0;
         }
     }
-    return n;
+    s += n - WORD;
+    return !(word_below(word_at(s), 0x21) | word_del(word_at(s)));
+}
+
+/** Letters may differ in the bit that makes them capitals, all other bytes in none. */
+static inline int words_equal(const char *a, const char *b)
+{
+    uint64_t x = word_at(a);
+    uint64_t differ = x ^ word_at(b);
+
+    return !differ || (!(differ & ~ALL(0x20)) && !(differ << 2 & ~word_letters(x)));
 }
 
 int rp_ch_equal(const char *a, const char *b, apr_size_t n)
 {
     apr_size_t i;
 
-    for (i = 0; i < n; i++) {
-        if (a[i] != b[i] && rp_ch_lower(a[i]) != rp_ch_lower(b[i])) {
+    if (n < WORD) {
+        for (i = 0; i < n; i++) {
+            if (rp_ch_lower(a[i]) != rp_ch_lower(b[i])) {
+                return 0;
+            }
+        }
+        return 1;
+    }
+    for (i = 0; i < n - WORD; i += WORD) {
+        if (!words_equal(a + i, b + i)) {
             return 0;
         }
     }
-    return 1;
+    return words_equal(a + n - WORD, b + n - WORD);
 }

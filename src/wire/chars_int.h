@@ -44,6 +44,9 @@ static inline int rp_ch_hex(char c)
 /** Offset of the first RP_CH_CTL byte of s[0..n), or n. Looks at eight bytes at a time. */
 apr_size_t rp_ctl_find(const char *s, apr_size_t n);
 
+/** 1 when s[0..n) holds no RP_CH_CTL and no RP_CH_BLANK byte. */
+int rp_ch_visible(const char *s, apr_size_t n);
+
 /** 1 when a[0..n) and b[0..n) are the same but for the case of ASCII letters. */
 int rp_ch_equal(const char *a, const char *b, apr_size_t n);
 

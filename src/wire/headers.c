@@ -9,58 +9,67 @@
 
 #include "wire/chars_int.h"
 
-#define NAME_LEN_MAX 19
+/**
+ * The place of a name in the table: no two names share one, so a look-up compares once. The
+ * compiler warns when a new name falls on a taken place; then other factors have to be found. first
+ * and last are in lower case.
+ */
+#define PLACES 64
+#define PLACE(n, first, last) \
+    (((unsigned int)(n) * 8 + (unsigned int)(first) * 23 + (unsigned int)(last) * 6) % PLACES)
+#define NAME(first, text, last, id) \
+    [PLACE(sizeof(text) - 1, first, last)] = { text, sizeof(text) - 1, id }
 
-/** The names, by their length; each row ends with an empty entry. */
+/** In the case that is usual: it is compared fastest. */
 static const struct {
     const char *name;
+    apr_size_t n;
     rp_hdr_e id;
-} names[NAME_LEN_MAX + 1][5] = {
-    [2] = { { "te", RP_HDR_TE } },
-    [3] = { { "via", RP_HDR_VIA } },
-    [4] = { { "date", RP_HDR_DATE }, { "host", RP_HDR_HOST } },
-    [6] = { { "server", RP_HDR_SERVER }, { "expect", RP_HDR_EXPECT } },
-    [7] = { { "expires", RP_HDR_EXPIRES },
-            { "upgrade", RP_HDR_UPGRADE },
-            { "trailer", RP_HDR_TRAILER },
-            { "warning", RP_HDR_WARNING } },
-    [8] = { { "location", RP_HDR_LOCATION },
-            { "if-match", RP_HDR_IF_MATCH },
-            { "if-range", RP_HDR_IF_RANGE } },
-    [10] = { { "connection", RP_HDR_CONNECTION },
-             { "set-cookie", RP_HDR_SET_COOKIE },
-             { "keep-alive", RP_HDR_KEEP_ALIVE } },
-    [12] = { { "content-type", RP_HDR_CONTENT_TYPE }, { "max-forwards", RP_HDR_MAX_FORWARDS } },
-    [13] = { { "last-modified", RP_HDR_LAST_MODIFIED },
-             { "authorization", RP_HDR_AUTHORIZATION },
-             { "if-none-match", RP_HDR_IF_NONE_MATCH } },
-    [14] = { { "content-length", RP_HDR_CONTENT_LENGTH } },
-    [15] = { { "x-forwarded-for", RP_HDR_X_FORWARDED_FOR } },
-    [16] = { { "x-forwarded-host", RP_HDR_X_FORWARDED_HOST },
-             { "www-authenticate", RP_HDR_WWW_AUTHENTICATE },
-             { "proxy-connection", RP_HDR_PROXY_CONNECTION } },
-    [17] = { { "transfer-encoding", RP_HDR_TRANSFER_ENCODING },
-             { "x-forwarded-proto", RP_HDR_X_FORWARDED_PROTO },
-             { "if-modified-since", RP_HDR_IF_MODIFIED_SINCE } },
-    [18] = { { "x-forwarded-server", RP_HDR_X_FORWARDED_SERVER },
-             { "proxy-authenticate", RP_HDR_PROXY_AUTHENTICATE } },
-    [19] = { { "if-unmodified-since", RP_HDR_IF_UNMODIFIED_SINCE },
-             { "proxy-authorization", RP_HDR_PROXY_AUTHORIZATION } },
+} names[PLACES] = {
+    NAME('t', "TE", 'e', RP_HDR_TE),
+    NAME('v', "Via", 'a', RP_HDR_VIA),
+    NAME('d', "Date", 'e', RP_HDR_DATE),
+    NAME('h', "Host", 't', RP_HDR_HOST),
+    NAME('s', "Server", 'r', RP_HDR_SERVER),
+    NAME('e', "Expect", 't', RP_HDR_EXPECT),
+    NAME('e', "Expires", 's', RP_HDR_EXPIRES),
+    NAME('u', "Upgrade", 'e', RP_HDR_UPGRADE),
+    NAME('t', "Trailer", 'r', RP_HDR_TRAILER),
+    NAME('w', "Warning", 'g', RP_HDR_WARNING),
+    NAME('l', "Location", 'n', RP_HDR_LOCATION),
+    NAME('i', "If-Match", 'h', RP_HDR_IF_MATCH),
+    NAME('i', "If-Range", 'e', RP_HDR_IF_RANGE),
+    NAME('c', "Connection", 'n', RP_HDR_CONNECTION),
+    NAME('s', "Set-Cookie", 'e', RP_HDR_SET_COOKIE),
+    NAME('k', "Keep-Alive", 'e', RP_HDR_KEEP_ALIVE),
+    NAME('c', "Content-Type", 'e', RP_HDR_CONTENT_TYPE),
+    NAME('m', "Max-Forwards", 's', RP_HDR_MAX_FORWARDS),
+    NAME('l', "Last-Modified", 'd', RP_HDR_LAST_MODIFIED),
+    NAME('a', "Authorization", 'n', RP_HDR_AUTHORIZATION),
+    NAME('i', "If-None-Match", 'h', RP_HDR_IF_NONE_MATCH),
+    NAME('c', "Content-Length", 'h', RP_HDR_CONTENT_LENGTH),
+    NAME('x', "X-Forwarded-For", 'r', RP_HDR_X_FORWARDED_FOR),
+    NAME('x', "X-Forwarded-Host", 't', RP_HDR_X_FORWARDED_HOST),
+    NAME('w', "WWW-Authenticate", 'e', RP_HDR_WWW_AUTHENTICATE),
+    NAME('p', "Proxy-Connection", 'n', RP_HDR_PROXY_CONNECTION),
+    NAME('t', "Transfer-Encoding", 'g', RP_HDR_TRANSFER_ENCODING),
+    NAME('x', "X-Forwarded-Proto", 'o', RP_HDR_X_FORWARDED_PROTO),
+    NAME('i', "If-Modified-Since", 'e', RP_HDR_IF_MODIFIED_SINCE),
+    NAME('x', "X-Forwarded-Server", 'r', RP_HDR_X_FORWARDED_SERVER),
+    NAME('p', "Proxy-Authenticate", 'e', RP_HDR_PROXY_AUTHENTICATE),
+    NAME('i', "If-Unmodified-Since", 'e', RP_HDR_IF_UNMODIFIED_SINCE),
+    NAME('p', "Proxy-Authorization", 'n', RP_HDR_PROXY_AUTHORIZATION),
 };
 
 rp_hdr_e rp_hdr_id(const char *name, apr_size_t n)
 {
-    int i;
+    unsigned int at;
 
-    if (n > NAME_LEN_MAX) {
+    if (n == 0) {
         return RP_HDR_OTHER;
     }
-    for (i = 0; names[n][i].name; i++) {
-        if (rp_ch_equal(name, names[n][i].name, n)) {
-            return names[n][i].id;
-        }
-    }
-    return RP_HDR_OTHER;
+    at = PLACE(n, rp_ch_lower(name[0]), rp_ch_lower(name[n - 1]));
+    return names[at].n == n && rp_ch_equal(name, names[at].name, n) ? names[at].id : RP_HDR_OTHER;
 }
 
 int rp_hdr_name_ok(const char *name, apr_size_t n)

@@ -50,7 +50,7 @@ typedef enum rp_hdr_e {
     RP_HDR_COUNT
 } rp_hdr_e;
 
-/** Look a field name up, case-insensitively; fast (only names of the same length are compared). */
+/** Look a field name up, case-insensitively; fast (at most one name is compared). */
 rp_hdr_e rp_hdr_id(const char *name, apr_size_t n);
 
 /** 1 when every byte is a tchar and n > 0 (RFC 9110 5.6.2). */

@@ -12,7 +12,7 @@
 
 int rp_target_ok(const char *s, apr_size_t n)
 {
-    return rp_ctl_find(s, n) == n && (n == 0 || (!memchr(s, ' ', n) && !memchr(s, '\t', n)));
+    return rp_ch_visible(s, n);
 }
 
 /** 1 when s[0..n) starts with "%2F" or "%2f". */

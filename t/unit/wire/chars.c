@@ -80,6 +80,68 @@ START_TEST(ctl_find_first_of_two)
 }
 END_TEST
 
+START_TEST(visible_every_byte_every_position)
+{
+    int c;
+    size_t n;
+    size_t at;
+
+    for (c = 0; c < 256; c++) {
+        for (n = 1; n <= 26; n++) {
+            for (at = 0; at < n; at++) {
+                char *s = exact_copy("abcdefghijklmnop!\xff\x80qrstuvw", n);
+
+                s[at] = (char)c;
+                ck_assert_int_eq(rp_ch_visible(s, n), c > 32 && c != 127);
+                free(s);
+            }
+        }
+    }
+    ck_assert_int_eq(rp_ch_visible("", 0), 1);
+}
+END_TEST
+
+START_TEST(equal_every_pair_of_bytes_every_position)
+{
+    int a;
+    int b;
+    size_t at;
+
+    for (a = 0; a < 256; a++) {
+        for (b = 0; b < 256; b++) {
+            char one[9] = "@[`{Az-\xc1~";
+            char two[9] = "@[`{aZ-\xc1~";
+
+            at = (size_t)(a + b) % sizeof(one);
+            one[at] = (char)a;
+            two[at] = (char)b;
+            ck_assert_int_eq(rp_ch_equal(one, two, sizeof(one)),
+                             rp_ch_lower((char)a) == rp_ch_lower((char)b));
+        }
+    }
+}
+END_TEST
+
+START_TEST(equal_every_length_sees_every_position)
+{
+    size_t n;
+    size_t at;
+
+    for (n = 1; n <= 26; n++) {
+        for (at = 0; at < n; at++) {
+            char *one = exact_copy("abcdefghijklmnopqrstuvwxyz", n);
+            char *two = exact_copy("ABCDEFGHIJKLMNOPQRSTUVWXYZ", n);
+
+            ck_assert_int_eq(rp_ch_equal(one, two, n), 1);
+            two[at] = '_';
+            ck_assert_int_eq(rp_ch_equal(one, two, n), 0);
+            free(one);
+            free(two);
+        }
+    }
+}
+END_TEST
+
 START_TEST(hex_values)
 {
     static const char digits[] = "0123456789abcdefABCDEF";
@@ -123,6 +185,9 @@ int main(void)
     tcase_add_test(tc, ctl_is_all_but_tab);
     tcase_add_test(tc, ctl_find_every_byte_every_position);
     tcase_add_test(tc, ctl_find_first_of_two);
+    tcase_add_test(tc, visible_every_byte_every_position);
+    tcase_add_test(tc, equal_every_pair_of_bytes_every_position);
+    tcase_add_test(tc, equal_every_length_sees_every_position);
     tcase_add_test(tc, hex_values);
     tcase_add_test(tc, equal_ignores_case_of_ascii_letters_only);
     return suite_main(s);
