@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file conf.h
- * What a configuration says, after parsing: per server, per directory, rules, `<Proxy>` sections. All of it lives in the
- * configuration pool and is const once the configuration was checked; run-time state is elsewhere (worker.h, endpoint.h).
+ * What a configuration says, after parsing: per server, per directory, rules, `<Proxy>` sections.
+ * All of it lives in the configuration pool and is const once the configuration was checked;
+ * run-time state is elsewhere (worker.h, endpoint.h).
  */
 #ifndef RP_CONFIG_CONF_H
 #define RP_CONFIG_CONF_H
@@ -17,20 +18,28 @@
 
 /** One ProxyPass or ProxyPassMatch line. */
 typedef struct rp_rule_t {
-    const char *path;        /**< prefix, or regular expression as written; in a Location: the Location's path */
-    ap_regex_t *regex;       /**< not NULL: ProxyPassMatch (or ProxyPass ~, or a Location with wildcards/LocationMatch) */
-    const char *url;         /**< target as written (normalised scheme/host where configured); "!" for an exemption */
+    /** prefix, or regular expression as written; in a Location: the Location's path */
+    const char *path;
+    /** not NULL: ProxyPassMatch (or ProxyPass ~, or a Location with wildcards/LocationMatch) */
+    ap_regex_t *regex;
+    /** target as written, but for a socket path, which is made absolute; "!" for an exemption */
+    const char *url;
     int exempt;              /**< "!" */
     int nocanon, noquery, interpolate;
     rp_mapping_e mapping;
-    rp_worker_t *worker;     /**< direct worker, or NULL (balancer, exemption, "$n" in the authority without
-                                  parameters; with some: a worker that stands for all its destinations) */
+    /**
+     * direct worker, or NULL (balancer, exemption, "$n" in the authority without parameters; with
+     * some: a worker that stands for all its destinations)
+     */
+    rp_worker_t *worker;
     const char *balancer;    /**< "balancer://name", lower case, or NULL */
     const char *defined_at;  /**< "file:line" */
     int worker_own;          /**< the line has parameters: always this worker; see rp_rule_worker */
 } rp_rule_t;
 
-/** A balancer as configured; the balancer module reads it. Here it is parsed, validated and kept. */
+/**
+ * A balancer as configured; the balancer module reads it. Here it is parsed, validated and kept.
+ */
 typedef struct rp_balancer_conf_t {
     const char *name;              /**< "balancer://name", lower case */
     rp_balancer_params_t params;
@@ -40,18 +49,29 @@ typedef struct rp_balancer_conf_t {
     const char *defined_at;
 } rp_balancer_conf_t;
 
-typedef enum rp_via_e { RP_VIA_UNSET = -1, RP_VIA_OFF = 0, RP_VIA_ON, RP_VIA_FULL, RP_VIA_BLOCK } rp_via_e;
+typedef enum rp_via_e {
+    RP_VIA_UNSET = -1,
+    RP_VIA_OFF = 0,
+    RP_VIA_ON,
+    RP_VIA_FULL,
+    RP_VIA_BLOCK
+} rp_via_e;
 
 typedef struct rp_remote_t rp_remote_t; /**< ProxyRemote line; see forward.c */
 
 /** Per server (main or virtual host). Unwritten numbers hold -1, switches RP_UNSET. */
 typedef struct rp_server_conf_t {
     server_rec *server;
-    apr_array_header_t *rules;       /**< of rp_rule_t *: main server's first, then the vhost's, in order of the file */
+    /** of rp_rule_t *: main server's first, then the vhost's, in order of the file */
+    apr_array_header_t *rules;
     apr_array_header_t *sections;    /**< of ap_conf_vector_t *: <Proxy>, <ProxyMatch>, in order */
-    apr_array_header_t *workers;     /**< of rp_worker_t *: the configured direct workers, for look-ups; the vhost's before
-                                          those it inherits. Members are in balancers; rp_config_workers has all of them. */
-    apr_array_header_t *any_workers; /**< of rp_worker_t *: of rules whose host varies; not looked up, not inherited */
+    /**
+     * of rp_worker_t *: the configured direct workers, for look-ups; the vhost's before those it
+     * inherits. Members are in balancers; rp_config_workers has all of them.
+     */
+    apr_array_header_t *workers;
+    /** of rp_worker_t *: of rules whose host varies; not looked up, not inherited */
+    apr_array_header_t *any_workers;
     apr_array_header_t *balancers;   /**< of rp_balancer_conf_t * */
     apr_interval_time_t timeout_us;  /**< ProxyTimeout, or -1 */
     rp_via_e via;
@@ -68,13 +88,17 @@ typedef struct rp_server_conf_t {
     rp_switch_e balancer_persist;
     apr_array_header_t *remotes;     /**< ProxyRemote, of rp_remote_t * */
     apr_array_header_t *noproxies;   /**< NoProxy, of const char * */
-    apr_array_header_t *ssl_sections; /**< of ap_conf_vector_t *: the sections with SSLProxy* in them, in order */
-    apr_array_header_t *own_sections; /**< sections written in this very server: not inherited ones */
-    apr_array_header_t *hc_templates; /**< ProxyHCTemplate, of rp_hc_name_t; of this very server only */
+    /** of ap_conf_vector_t *: the sections with SSLProxy* in them, in order */
+    apr_array_header_t *ssl_sections;
+    /** sections written in this very server: not inherited ones */
+    apr_array_header_t *own_sections;
+    /** ProxyHCTemplate, of rp_hc_name_t; of this very server only */
+    apr_array_header_t *hc_templates;
     apr_array_header_t *hc_exprs;     /**< ProxyHCExpr, of rp_hc_name_t; of this very server only */
     int hc_threads;                   /**< ProxyHCTPsize, or -1 */
     rp_switch_e express;              /**< ProxyExpressEnable */
-    const char *express_file, *express_type; /**< ProxyExpressDBMFile, ProxyExpressDBMType, or NULL */
+    /** ProxyExpressDBMFile, ProxyExpressDBMType, or NULL */
+    const char *express_file, *express_type;
     const char *heartbeat_storage;    /**< HeartbeatStorage, or NULL */
 } rp_server_conf_t;
 
@@ -91,10 +115,12 @@ typedef struct rp_dir_conf_t {
     rp_switch_e preserve_host, add_headers, interpolate_env, forward_100, ws_fallback;
     rp_switch_e error_override;
     apr_array_header_t *error_codes; /**< of int, or NULL: all 4xx and 5xx */
-    int forwarded_proto;             /**< RProxyForwardedProto: 0 off, 1 ifabsent, 2 set; -1 unset */
+    /** RProxyForwardedProto: 0 off, 1 ifabsent, 2 set; -1 unset */
+    int forwarded_proto;
     const char *section_url;         /**< <Proxy url> as written, or NULL */
     int section_wild;                /**< section_url has wildcards */
-    const char *section_pattern;     /**< section_wild: for apr_fnmatch, brackets of an IPv6 address escaped */
+    /** section_wild: for apr_fnmatch, brackets of an IPv6 address escaped */
+    const char *section_pattern;
     ap_regex_t *section_regex;       /**< <ProxyMatch> */
     apr_array_header_t *section_refs;/**< names of the regex's groups (MATCH_*) */
 } rp_dir_conf_t;
@@ -103,35 +129,49 @@ rp_server_conf_t *rp_server_conf(const server_rec *s);
 rp_dir_conf_t *rp_dir_conf(const ap_conf_vector_t *per_dir);
 
 /** A switch with its default. */
-static inline int rp_switch(rp_switch_e value, int dflt) { return value == RP_UNSET ? dflt : value == RP_ON; }
+static inline int rp_switch(rp_switch_e value, int dflt)
+{
+    return value == RP_UNSET ? dflt : value == RP_ON;
+}
 
 /**
- * The configuration that SSLProxy* settings for a request come from: the last `<Proxy>` or `<ProxyMatch>` section that
- * matches url and has SSLProxy* directives in it, else the server's own. It is the identity to hand to the endpoint and the
- * vector to bind with, so that two virtual hosts with different settings never share a connection, also when one inherits
- * the other's rule.
- * @param url the proxied URL without "proxy:"; for balancers "balancer://name/...", not the member's
+ * The configuration that SSLProxy* settings for a request come from: the last `<Proxy>` or
+ * `<ProxyMatch>` section that matches url and has SSLProxy* directives in it, else the server's
+ * own. It is the identity to hand to the endpoint and the vector to bind with, so that two virtual
+ * hosts with different settings never share a connection, also when one inherits the other's rule.
+ * @param url the proxied URL without "proxy:"; for balancers "balancer://name/...", not the
+ * member's
  * @return const after the configuration was checked, lives as long as the configuration; any thread
  */
 ap_conf_vector_t *rp_ssl_conf_find(const server_rec *s, const char *url);
 
-/** 1 when a section (its rp_dir_conf_t) matches a proxied URL: literal prefix, shell wildcards, or regular expression. */
+/**
+ * 1 when a section (its rp_dir_conf_t) matches a proxied URL: literal prefix, shell wildcards, or
+ * regular expression.
+ */
 int rp_section_matches(const rp_dir_conf_t *section, const char *url);
 
 /**
- * 1 when a ProxyRemote line, not exempted by NoProxy, asks that url be reached through another proxy. Configured
- * workers never do (that is refused at startup); a destination from elsewhere that does must not be contacted directly.
+ * 1 when a ProxyRemote line, not exempted by NoProxy, asks that url be reached through another
+ * proxy. Configured workers never do (that is refused at startup); a destination from elsewhere
+ * that does must not be contacted directly.
  */
 int rp_remote_applies(const rp_server_conf_t *conf, const char *url, const char *host);
 
 /**
- * The worker of a request that a rule sent to url: the rule's own when its line has parameters, else the configured worker
- * whose URL is the longest prefix of url (which may be a longer one, of a `<Proxy>` section), else the rule's.
- * @param rule may be NULL ([P], SetHandler). @param url normal form, without the socket path uds. @return or NULL
+ * The worker of a request that a rule sent to url: the rule's own when its line has parameters,
+ * else the configured worker whose URL is the longest prefix of url (which may be a longer one, of
+ * a `<Proxy>` section), else the rule's.
+ * @param rule may be NULL ([P], SetHandler). @param url normal form, without the socket path uds.
+ * @return or NULL
  */
-rp_worker_t *rp_rule_worker(const rp_server_conf_t *conf, const rp_rule_t *rule, const char *url, const char *uds);
+rp_worker_t *rp_rule_worker(const rp_server_conf_t *conf, const rp_rule_t *rule, const char *url,
+                            const char *uds);
 
-/** Every configured worker of every server once, direct ones and members, for per-child initialisation; from pool. */
+/**
+ * Every configured worker of every server once, direct ones and members, for per-child
+ * initialisation; from pool.
+ */
 apr_array_header_t *rp_config_workers(apr_pool_t *pool, server_rec *main_server);
 
 /* For the module record. */
