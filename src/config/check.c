@@ -69,19 +69,6 @@ static int check_balancer_module(const rp_reading_t *reading)
     return 1;
 }
 
-/* Methods that the balancer comes with; others are provided by modules of their own. */
-static int lbmethod_known(const char *name)
-{
-    static const char *const own[] = {"byrequests", "bytraffic", "bybusyness", NULL};
-
-    for (int i = 0; own[i]; i++) {
-        if (strcmp(own[i], name) == 0) {
-            return 1;
-        }
-    }
-    return rp_lbmethod_provided(name);
-}
-
 static int check_lbmethods(const rp_server_conf_t *conf)
 {
     int refused = 0;
@@ -89,7 +76,7 @@ static int check_lbmethods(const rp_server_conf_t *conf)
     for (int i = 0; i < conf->balancers->nelts; i++) {
         const rp_balancer_conf_t *bal = APR_ARRAY_IDX(conf->balancers, i, rp_balancer_conf_t *);
 
-        if (bal->params.lbmethod && !lbmethod_known(bal->params.lbmethod)) {
+        if (bal->params.lbmethod && !rp_lbmethod_provided(bal->params.lbmethod)) {
             REFUSE("RP0007: %s: %s: unknown lbmethod \"%s\": write byrequests, bytraffic or "
                    "bybusyness, or load the module that provides it",
                    bal->defined_at, bal->name, bal->params.lbmethod);
@@ -213,7 +200,9 @@ static int check_server(rp_reading_t *reading, apr_pool_t *ptemp, const rp_serve
         refused += check_workers(reading, ptemp, conf, bal->members);
         notice_params(reading->pool, rows, n, bal->params.written);
     }
-    refused += check_lbmethods(conf);
+    if (ap_find_linked_module("mod_rproxy_balancer.c")) {
+        refused += check_lbmethods(conf);
+    }
     if (conf->express == RP_ON) {
         REFUSE("RP0030: ProxyExpressEnable On is not supported: it would leave the hosts of \"%s\" "
                "without their backends; map them by RewriteMap dbm: and RewriteRule ... [P]",

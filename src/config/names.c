@@ -20,6 +20,7 @@
 #include "config/conf.h"
 #include "config/names_table.h"
 #include "config/version.h"
+#include "rproxy_lbmethod.h"
 
 APLOG_USE_MODULE(rproxy);
 
@@ -36,7 +37,7 @@ static int module_there(void *baton, const char *name)
 
 int rp_lbmethod_provided(const char *name)
 {
-    return ap_lookup_provider(RP_LBMETHOD_GROUP, name, RP_LBMETHOD_VERSION) != NULL;
+    return ap_lookup_provider(RPROXY_LBMETHOD_GROUP, name, RPROXY_LBMETHOD_VERSION) != NULL;
 }
 
 static int method_there(void *baton, const char *name)

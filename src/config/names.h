@@ -10,10 +10,6 @@
 #include <httpd.h>
 #include <http_config.h>
 
-/** Provider group of load balancing methods, and its version. */
-#define RP_LBMETHOD_GROUP "rproxy_lbmethod"
-#define RP_LBMETHOD_VERSION "0"
-
 /**
  * Take the names; they are given back when pconf is cleared. Called from the module's
  * register_hooks.
