@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Every example of the manual page loads.
+# Every example of the manual pages loads.
 use strict;
 use warnings;
 use Apache::Test qw(-withtestmore);
@@ -20,7 +20,7 @@ sub examples {
     return @found;
 }
 
-my @examples = grep { $_->[1] !~ /LoadModule/ } examples(top_dir() . '/docs/manual/mod_rproxy.md');
+my @examples = grep { $_->[1] !~ /LoadModule/ } map { examples(top_dir() . "/docs/manual/$_.md") } qw(mod_rproxy parameters);
 my @modules  = qw(ssl socache_shmcb rewrite setenvif authz_host alias);
 plan tests => @examples + 1, need {needs('rproxy', 'rproxy_reverse', 'rproxy_balancer', @modules)};
 ok(@examples > 40, 'the examples are found');

@@ -45,7 +45,7 @@ static const rp_param_row_t rows[] = {
     {.key = "disablereuse", .kind = RP_PARAM_SWITCH_INVERTED, .offset = W(reuse), .example = "On", .dflt = "Off",
      .help = "On: every connection is closed after one request."},
     {.key = "enablereuse", .kind = RP_PARAM_SWITCH, .offset = W(reuse), .example = "On",
-     .dflt = "On (Off where the URL contains $n)", .help = "The opposite of disablereuse; the one written last counts."},
+     .dflt = "On", .help = "The opposite of disablereuse; the one written last counts."},
     {.key = "addressttl", .kind = RP_PARAM_SECONDS, .offset = W(addressttl_s), .min = -1, .max = INT_MAX,
      .example = "300", .dflt = "-1 (for the life of the process)",
      .help = "How long the addresses of a name are believed; connections to addresses that it has lost are not used again. 0: every request looks the name up and connects."},

@@ -47,7 +47,10 @@ sub rows_table {
     return join "\n", @lines, '';
 }
 
-# The table in the page, between its two marks; undef when they are not there.
-sub table_in_page { return $_[0] =~ /<!-- table of directives -->\n(.*?)<!-- end of table -->/s ? $1 : undef }
+# A table of a page, between its two marks; undef when they are not there.
+sub table_in_page {
+    my ($page, $name) = @_;
+    return $page =~ /<!-- table of $name -->\n(.*?)<!-- end of table -->/s ? $1 : undef;
+}
 
 1;

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: Apache-2.0
-# The directives: the manual's table is the one of the rows, each has its own text in the manual, each member of the
-# configuration is merged. `perl t/guards/config.t --write` writes the table into the page.
+# Directives and parameters: the manual's tables are those of the rows, each directive has its own text in the manual, each
+# member of the configuration is merged. `perl t/guards/config.t --write` writes the tables into the pages.
 use strict;
 use warnings;
 
@@ -11,21 +11,38 @@ use Guard;
 use Rows;
 use Test::More;
 
-my $page_file = 'docs/manual/mod_rproxy.md';
-my @rows      = read_rows(slurp('src/config/directives.def'));
-my $page      = slurp($page_file);
+# What a program of the build prints.
+sub table_of {
+    my ($kind) = @_;
+    open my $in, '-|', builddir() . '/t/guards/params_table', $kind or return "params_table: $!\n";
+    local $/ = undef;
+    my $text = <$in>;
+    close $in or return "params_table $kind failed\n";
+    return $text;
+}
+
+my @rows   = read_rows(slurp('src/config/directives.def'));
+my %tables = (
+    directives            => ['docs/manual/mod_rproxy.md', rows_table(@rows)],
+    'worker parameters'   => ['docs/manual/parameters.md', table_of('worker')],
+    'balancer parameters' => ['docs/manual/parameters.md', table_of('balancer')],
+);
 
 if (@ARGV && $ARGV[0] eq '--write') {
-    my $table = rows_table(@rows);
-    $page =~ s/(<!-- table of directives -->\n).*?(<!-- end of table -->)/$1$table$2/s or die "no marks in $page_file\n";
-    open my $out, '>', srcdir() . "/$page_file" or die "$page_file: $!\n";
-    print {$out} $page;
-    close $out or die "$page_file: $!\n";
+    for my $name (sort keys %tables) {
+        my ($file, $table) = @{$tables{$name}};
+        my $text = slurp($file);
+        $text =~ s/(<!-- table of $name -->\n).*?(<!-- end of table -->)/$1$table$2/s or die "no marks of $name in $file\n";
+        open my $out, '>', srcdir() . "/$file" or die "$file: $!\n";
+        print {$out} $text;
+        close $out or die "$file: $!\n";
+    }
     exit 0;
 }
 
 ok(@rows >= 45, 'the rows are read');
-is(table_in_page($page), rows_table(@rows), 'the table in the manual is that of the rows');
+is(table_in_page(slurp($tables{$_}[0]), $_), $tables{$_}[1], "the table of $_ in the manual is that of the rows") for sort keys %tables;
+my $page = slurp('docs/manual/mod_rproxy.md');
 
 # Directives of the sister modules have their text in the sister's page.
 my @missing;
