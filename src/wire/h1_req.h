@@ -66,8 +66,8 @@ typedef enum rp_req_err_e {
 const char *rp_req_err_str(rp_req_err_e err);
 
 /**
- * Write the head into one allocation of pool: request line, Host first, fields in their order,
- * framing, Expect, Connection/Upgrade last, empty line.
+ * Write the head into memory of pool: request line, Host first, fields in their order, framing,
+ * Expect, Connection/Upgrade last, empty line.
  * @param out   the bytes, *out_len long (no terminator promised)
  * @param err   why, with APR_EINVAL
  * @param bad   with APR_EINVAL: index of the offending field, or -1

@@ -260,6 +260,48 @@ START_TEST(byte_in_every_place)
 }
 END_TEST
 
+/** Whatever the sizes of the pieces, wherever the room for the head has to grow. */
+START_TEST(every_size_is_written_whole)
+{
+    apr_size_t n;
+
+    for (n = 1; n < 5000; n += 1 + n / 1500 * 13) {
+        char *bytes = apr_palloc(pool, n + 1);
+        rp_req_field_t fields[2] = { { bytes, "y" }, { "X", bytes } };
+        rp_req_head_t h = plain();
+
+        memset(bytes, 'v', n);
+        bytes[n] = '\0';
+        h.target = bytes;
+        h.fields = fields;
+        h.nfields = 2;
+        ck_assert_str_eq(head_text(&h),
+                         apr_pstrcat(pool, "GET ", bytes, " HTTP/1.1\r\nHost: h.example\r\n", bytes,
+                                     ": y\r\nX: ", bytes, "\r\nConnection: Keep-Alive\r\n\r\n",
+                                     NULL));
+        apr_pool_clear(pool);
+    }
+}
+END_TEST
+
+/** The limit counts all pieces; an error in a later field is found all the same. */
+START_TEST(limit_head_size_of_the_sum)
+{
+    apr_size_t n = RP_REQ_HEAD_MAX / 2;
+    char *value = apr_palloc(pool, n + 1);
+    rp_req_field_t fields[3] = { { "X", value }, { "Y", value }, { "Z", "z" } };
+    rp_req_head_t h = plain();
+
+    memset(value, 'v', n);
+    value[n] = '\0';
+    h.fields = fields;
+    h.nfields = 3;
+    ck_assert_str_eq(head_text(&h), "head-too-large -1");
+    fields[2].value = "\n";
+    ck_assert_str_eq(head_text(&h), "bad-field-value 2");
+}
+END_TEST
+
 START_TEST(limit_head_size)
 {
     rp_req_head_t h = plain();
@@ -306,6 +348,8 @@ int main(void)
     tcase_add_test(tc, upgrade_without_protocol);
     tcase_add_test(tc, expect_is_written_once);
     tcase_add_loop_test(tc, byte_in_every_place, 0, 256);
+    tcase_add_test(tc, every_size_is_written_whole);
+    tcase_add_test(tc, limit_head_size_of_the_sum);
     tcase_add_test(tc, limit_head_size);
     tcase_add_test(tc, err_str_is_whole_and_distinct);
     return suite_main(s);
