@@ -66,6 +66,7 @@ AC_DEFUN([RP_FLAGS], [
     RP_LDFLAG([-Wl,-z,now])
     RP_LDFLAG([-Wl,-z,noexecstack])
   ])
+  RP_PLAIN_CFLAGS=$RP_CFLAGS
   AS_IF([test "x$enable_asan" = xyes], [RP_SANITIZE([-fsanitize=address,undefined], [--enable-asan])])
   AS_IF([test "x$enable_tsan" = xyes], [RP_SANITIZE([-fsanitize=thread], [--enable-tsan])])
   AS_IF([test "x$enable_fuzzing" = xyes], [
@@ -75,6 +76,8 @@ AC_DEFUN([RP_FLAGS], [
   AM_CONDITIONAL([FUZZING], [test "x$enable_fuzzing" = xyes])
   AS_IF([test "x$enable_werror" = xyes], [RP_CFLAGS="$RP_CFLAGS -Werror"])
   AC_SUBST([RP_CFLAGS])
+  dnl without sanitizers and coverage
+  AC_SUBST([RP_PLAIN_CFLAGS])
   AC_SUBST([RP_LDFLAGS])
   AC_SUBST([FUZZ_LDFLAGS])
 ])

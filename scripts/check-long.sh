@@ -32,6 +32,19 @@ build() {
     return 1
 }
 
+# The suite with some words before httpd. $1 name, $2 words, rest: arguments of t/TEST
+wrapped_suite() {
+    wrapped_httpd=$HTTPD
+    # shellcheck disable=SC2016 # for the script that is written
+    printf '#!/bin/sh\nexec %s %s "$@"\n' "$2" "$HTTPD" >"$builddir/httpd"
+    chmod 755 "$builddir/httpd"
+    HTTPD=$builddir/httpd
+    wrapped_name=$1
+    shift 2
+    run_suite "$wrapped_name" "$@"
+    HTTPD=$wrapped_httpd
+}
+
 # Reports of a tool that writes one file for each process with something to say: none may be there. $1 pattern, $2 name
 no_reports() {
     reports_bad=0
@@ -55,9 +68,10 @@ stage_asan() {
     export ASAN_OPTIONS UBSAN_OPTIONS
     CK_TIMEOUT_MULTIPLIER=5 group_unit
     group_fuzz
-    RPROXY_WRAP="env LD_PRELOAD=$runtime" TIMEOUT_MULT=4 run_suite "suite under ASan and UBSan"
+    export TIMEOUT_MULT=4 MEMORY_MULT=100
+    wrapped_suite "suite under ASan and UBSan" "env LD_PRELOAD=$runtime\${LD_PRELOAD:+:\$LD_PRELOAD}"
     no_reports "$reports/" "reports of ASan and UBSan"
-    unset ASAN_OPTIONS UBSAN_OPTIONS
+    unset ASAN_OPTIONS UBSAN_OPTIONS TIMEOUT_MULT MEMORY_MULT
     rm -rf "$reports"
 }
 
@@ -82,9 +96,10 @@ stage_valgrind() {
     CK_TIMEOUT_MULTIPLIER=60 group_unit
     unit_wrap=
     no_reports "$reports/unit" "reports of valgrind, unit tests"
-    RPROXY_WRAP="$memcheck --trace-children=yes --log-file=$reports/suite.%p" TIMEOUT_MULT=15 \
-        run_suite "part of the suite under valgrind" t/00-smoke.t t/10-wire-response.t t/10-wire-hostile.t t/40-reverse-url.t
+    export TIMEOUT_MULT=15
+    wrapped_suite "part of the suite under valgrind" "$memcheck --trace-children=yes --log-file=$reports/suite.%p" t/00-smoke.t t/10-wire-response.t t/10-wire-hostile.t t/40-reverse-url.t
     no_reports "$reports/suite" "reports of valgrind, suite"
+    unset TIMEOUT_MULT
     rm -rf "$reports"
 }
 
@@ -142,7 +157,14 @@ stage_cover() {
 
 stage_soak() {
     build soak || return 0
-    RPROXY_SOAK=${SOAK_ROUNDS:-5} run_suite "soak"
+    export RPROXY_LARGE="${LARGE_MB:-1024}"
+    run_suite "bodies of $RPROXY_LARGE MB" t/90-large-bodies.t
+    unset RPROXY_LARGE
+    round=1
+    while [ $round -le "${SOAK_ROUNDS:-5}" ]; do
+        run_suite "soak, round $round"
+        round=$((round + 1))
+    done
 }
 
 [ $# -gt 0 ] || set -- asan tsan valgrind fuzz cover soak

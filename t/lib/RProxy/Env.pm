@@ -10,6 +10,7 @@ package RProxy::Env;
 #   RPROXY_HTTPD_ARGS  words behind it: "-X"
 #   RPROXY_KEEP     keep the folders of servers
 #   TIMEOUT_MULT    factor on every wait
+#   MEMORY_MULT     factor on every limit of memory (sanitizers keep what was freed)
 # RP_BUILDDIR, RP_APXS and RP_HTTPD are the names the build's scripts use.
 
 use strict;
