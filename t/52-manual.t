@@ -12,10 +12,10 @@ sub examples {
     my ($file) = @_;
     open my $in, '<', "$file" or die "$file: $!";
     my ($title, @found) = ('');
-    while (<$in>) {
-        if    (/^#+ (.*)/)     { $title = $1 }
-        elsif (/^    (.*\n)/)  { @found && $found[-1][2] ? $found[-1][1] .= $1 : push @found, [$title, $1, 1] }
-        elsif (/\S/ && @found) { $found[-1][2] = 0 }
+    while (my $line = <$in>) {
+        if    ($line =~ /^#+ (.*)/)     { $title = $1 }
+        elsif ($line =~ /^    (.*\n)/)  { @found && $found[-1][2] ? $found[-1][1] .= $1 : push @found, [$title, $1, 1] }
+        elsif ($line =~ /\S/ && @found) { $found[-1][2] = 0 }
     }
     return @found;
 }
