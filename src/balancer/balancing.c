@@ -23,6 +23,7 @@ struct rproxy_balancing_t {
     int ntried;
     int closes;            /**< tries that ended by a close after bytes were sent */
     rp_member_t *current;  /**< under way, or NULL */
+    rp_member_t *closed;   /**< closed after bytes were sent, by the last try, or NULL */
     const char *route;     /**< of the session, or NULL */
     const char *sticky_name;
     int looked_for_session;
@@ -188,6 +189,40 @@ static int choose_by_session(rproxy_balancing_t *b, const rp_balancer_view_t *v,
     return 0;
 }
 
+/* ---- errors of members ---- */
+
+static void set_error(rproxy_balancing_t *b, rp_member_t *m, const char *why)
+{
+    apr_uint32_t before;
+
+    if (load32(&m->shm->status) & RP_ST_IGNORE_ERRORS) {
+        return;
+    }
+    __atomic_store_n(&m->shm->error_us, rp_clock_now_us(), __ATOMIC_RELAXED);
+    __atomic_fetch_add(&m->shm->retries, 1, __ATOMIC_RELAXED);
+    before = __atomic_fetch_or(&m->shm->status, RP_ST_IN_ERROR, __ATOMIC_ACQ_REL);
+    if (!(before & RP_ST_IN_ERROR)) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, b->r, "RP0704: %s: member %s is in error for %d s: %s", b->bal->conf->name,
+                      m->worker->name, m->worker->params.retry_s >= 0 ? m->worker->params.retry_s : 60, why);
+    }
+}
+
+/* 1: the list of codes ("500,503 504") holds the status. */
+static int code_listed(const char *list, int status)
+{
+    char code[8];
+    const char *p = list;
+
+    apr_snprintf(code, sizeof(code), "%d", status);
+    while (p != NULL && (p = strstr(p, code)) != NULL) {
+        if ((p == list || !apr_isdigit(p[-1])) && !apr_isdigit(p[strlen(code)])) {
+            return 1;
+        }
+        p++;
+    }
+    return 0;
+}
+
 /* ---- the choice ---- */
 
 static void publish(rproxy_balancing_t *b, const rp_member_t *m)
@@ -238,7 +273,7 @@ static int may_try(const rproxy_balancing_t *b, const char **why)
     return 1;
 }
 
-static rp_worker_t *next(rproxy_balancing_t *b, const char **why)
+static rp_worker_t *choose(rproxy_balancing_t *b, const char **why)
 {
     rproxy_lbcontext_t context = {0};
     rp_choice_t choice;
@@ -264,39 +299,18 @@ static rp_worker_t *next(rproxy_balancing_t *b, const char **why)
     return choice.member >= 0 ? enter_member(b, &choice) : NULL;
 }
 
-/* ---- what a try means for its member ---- */
-
-static void set_error(rproxy_balancing_t *b, rp_member_t *m, const char *why)
+/* As choose(), and when nobody is left the client gets a 502 for the close of the last member: failonstatus may list that. */
+static rp_worker_t *next(rproxy_balancing_t *b, const char **why)
 {
-    apr_uint32_t before;
+    rp_worker_t *worker = choose(b, why);
 
-    if (load32(&m->shm->status) & RP_ST_IGNORE_ERRORS) {
-        return;
+    if (worker == NULL && b->closed != NULL && code_listed(b->bal->conf->params.failonstatus, HTTP_BAD_GATEWAY)) {
+        set_error(b, b->closed, "it closed the connection without an answer (502 in failonstatus)");
     }
-    __atomic_store_n(&m->shm->error_us, rp_clock_now_us(), __ATOMIC_RELAXED);
-    __atomic_fetch_add(&m->shm->retries, 1, __ATOMIC_RELAXED);
-    before = __atomic_fetch_or(&m->shm->status, RP_ST_IN_ERROR, __ATOMIC_ACQ_REL);
-    if (!(before & RP_ST_IN_ERROR)) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, b->r, "RP0704: %s: member %s is in error for %d s: %s", b->bal->conf->name,
-                      m->worker->name, m->worker->params.retry_s >= 0 ? m->worker->params.retry_s : 60, why);
-    }
+    return worker;
 }
 
-/* 1: the list of codes ("500,503 504") holds the status. */
-static int code_listed(const char *list, int status)
-{
-    char code[8];
-    const char *p = list;
-
-    apr_snprintf(code, sizeof(code), "%d", status);
-    while (p != NULL && (p = strstr(p, code)) != NULL) {
-        if ((p == list || !apr_isdigit(p[-1])) && !apr_isdigit(p[strlen(code)])) {
-            return 1;
-        }
-        p++;
-    }
-    return 0;
-}
+/* ---- the end of a try ---- */
 
 static void report(rproxy_balancing_t *b, const rproxy_result_t *result)
 {
@@ -309,15 +323,16 @@ static void report(rproxy_balancing_t *b, const rproxy_result_t *result)
     __atomic_fetch_add(&m->shm->sent, (apr_uint64_t)result->sent, __ATOMIC_RELAXED);
     __atomic_fetch_add(&m->shm->received, (apr_uint64_t)result->received, __ATOMIC_RELAXED);
     b->closes += result->after_sending;
+    b->closed = result->after_sending && result->status == 0 ? m : NULL;
     if (result->unreachable) {
         __atomic_fetch_add(&m->shm->failed, 1, __ATOMIC_RELAXED);
         set_error(b, m, "it can not be reached");
     }
-    else if (result->timed_out && (p->failontimeout == RP_ON || code_listed(p->failonstatus, 502))) {
+    else if (result->timed_out && (p->failontimeout == RP_ON || code_listed(p->failonstatus, HTTP_BAD_GATEWAY))) {
         set_error(b, m, "it did not answer in time (failontimeout, or 502 in failonstatus)");
     }
     else if (result->status > 0 && code_listed(p->failonstatus, result->status)) {
-        set_error(b, m, apr_psprintf(b->r->pool, "it answered %d (failonstatus)", result->status));
+        set_error(b, m, apr_psprintf(b->r->pool, "a status of %d (failonstatus)", result->status));
     }
     else if (result->status > 0) {
         __atomic_store_n(&m->shm->retries, 0, __ATOMIC_RELAXED);

@@ -13,7 +13,7 @@ int rp_member_usable(const rp_member_view_t *m, apr_time_t now_us)
     if (!(m->status & RP_ST_IN_ERROR) || (m->status & RP_ST_IGNORE_ERRORS)) {
         return 1;
     }
-    return now_us > m->error_us + m->retry_us;
+    return m->error_us == 0 || now_us > m->error_us + m->retry_us; /* 0: put there by the configuration, when is not known */
 }
 
 static int can_take(const rp_balancer_view_t *view, int i)

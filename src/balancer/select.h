@@ -22,7 +22,7 @@ typedef struct rp_member_view_t {
     int lbset;
     const char *route;          /**< or NULL */
     const char *redirect;       /**< or NULL */
-    apr_time_t error_us;        /**< when it was put in error */
+    apr_time_t error_us;        /**< when it was put in error; 0: by the configuration, so its retry time is over */
     apr_interval_time_t retry_us; /**< how long it stays there */
     rproxy_lbmember_t lb;       /**< what methods see; lb.index is the member's place in the view */
     int tried;                  /**< this request has tried it already */

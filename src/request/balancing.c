@@ -62,21 +62,37 @@ int rp_balancing_next(rp_request_t *rq)
     return OK;
 }
 
+/* The member's answer, and its bytes over all its attempts: a resend goes to the same member. */
+static void sum_attempts(const rp_request_t *rq, rproxy_result_t *result)
+{
+    int n, i;
+    const rp_attempt_t *at = rp_exchange_attempts(rq->ex, &n);
+
+    for (i = 0; i < n; i++) {
+        if (at[i].worker == rq->worker) {
+            result->status = at[i].status;
+            result->sent += at[i].sent;
+            result->received += at[i].received;
+        }
+    }
+}
+
+/* With ProxyPreserveHost the handshake asks for the name that the client sent: that it fails may be the client's doing. */
+static int client_chose_name(const rp_request_t *rq, const rp_failure_t *f)
+{
+    return f->reason == RP_FAIL_TLS && rp_switch(rq->dconf->preserve_host, 0);
+}
+
 void rp_balancing_report(rp_request_t *rq)
 {
     const rp_failure_t *f = rp_failure(rp_exchange_reason(rq->ex));
     rproxy_result_t result = {0};
-    const rp_attempt_t *at;
-    int n;
 
-    at = rp_exchange_attempts(rq->ex, &n);
-    if (n > 0) {
-        at += n - 1;
-        result.status = at->status;
-        result.sent = at->sent;
-        result.received = at->received;
+    sum_attempts(rq, &result);
+    if (result.status == 0 && f->fault == RP_FAULT_BACKEND && !rp_exchange_may_failover(rq->ex)) {
+        result.status = f->status; /* made in place of the member's; failonstatus may list it */
     }
-    result.unreachable = f->unreachable;
+    result.unreachable = f->unreachable && !client_chose_name(rq, f);
     result.timed_out = f->reason == RP_FAIL_HEAD_TIMEOUT;
     result.after_sending = f->reason == RP_FAIL_CLOSED_BEFORE_HEAD || f->reason == RP_FAIL_RESET_BEFORE_HEAD;
     balancer_api()->report(rq->balancing, &result);

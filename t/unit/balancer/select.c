@@ -135,6 +135,10 @@ START_TEST(error_lasts_for_retry_and_is_ignored_with_I)
     members[1].error_us = view.now_us - 1;
     members[1].retry_us = 0;
     ck_assert_str_eq(sequence(&rp_lb_byrequests, 3), "ABC");
+    setup();
+    members[1].status |= RP_ST_IN_ERROR; /* by the configuration; the clock may have begun a moment ago */
+    view.now_us = APR_USEC_PER_SEC;
+    ck_assert_str_eq(sequence(&rp_lb_byrequests, 3), "ABC");
 }
 END_TEST
 
