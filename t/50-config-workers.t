@@ -4,7 +4,7 @@
 use strict;
 use warnings;
 use Apache::Test qw(-withtestmore);
-use RProxy::Env qw(needs temp_dir);
+use RProxy::Env qw(needs temp_dir wait_until);
 use RProxy::Server;
 use RProxy::Backend;
 use RProxy::Client qw(get);
@@ -188,5 +188,6 @@ like($text, qr/RP0010: .*"500ms": the unit counts here.*500 seconds.*RP0016: \S+
 my $once = RProxy::Server->new(config => "ProxyDomain .example\nProxyPass /d/ http://127.0.0.1:1/d\n");
 is(() = ($once->error_log . $once->stderr) =~ /RP0032/g, 1, 'a notice is logged once at startup');
 is(() = ($once->error_log . $once->stderr) =~ /RP0015/g, 1, '... and a warning');
+$once->wait_log(qr/resuming normal operations/);
 $once->graceful;
-is(() = $once->error_log =~ /RP0032/g, 2, '... and again with a new configuration');
+ok(wait_until(10, sub { (() = $once->error_log =~ /RP0032/g) == 2 }), '... and again with a new configuration');
