@@ -71,7 +71,7 @@ plan tests => @rows + 51, need {needs(qw(rproxy rproxy_reverse rewrite alias set
 
 my $b = RProxy::Backend->new;
 my $u = $b->url;
-my $s = RProxy::Server->new(modules => [qw(rewrite alias setenvif env)], config => <<"EOF");
+my $s = RProxy::Server->new(modules => [qw(rewrite alias setenvif env slotmem_shm)], config => <<"EOF");
 ProxyPassReverse /main http://main.example/
 ProxyPassReverse /main-both http://both.example
 <VirtualHost 127.0.0.1:__PORT__>

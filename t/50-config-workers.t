@@ -186,8 +186,8 @@ like($text, qr/RP0010: .*"500ms": the unit counts here.*500 seconds.*RP0016: \S+
 
 # ... once for each start
 my $once = RProxy::Server->new(config => "ProxyDomain .example\nProxyPass /d/ http://127.0.0.1:1/d\n");
+$once->wait_log(qr/resuming normal operations/);
 is(() = ($once->error_log . $once->stderr) =~ /RP0032/g, 1, 'a notice is logged once at startup');
 is(() = ($once->error_log . $once->stderr) =~ /RP0015/g, 1, '... and a warning');
-$once->wait_log(qr/resuming normal operations/);
 $once->graceful;
 ok(wait_until(10, sub { (() = $once->error_log =~ /RP0032/g) == 2 }), '... and again with a new configuration');

@@ -116,7 +116,7 @@ static int route_member(const rp_balancer_view_t *view, const char *route, int *
         for (i = 0; i < view->n; i++) {
             const rp_member_view_t *m = &view->members[i];
 
-            if (m->route == NULL || strcmp(m->route, route) || !!(m->status & RP_ST_HOT_STANDBY) != standby) {
+            if (m->route == NULL || strcmp(m->route, route) != 0 || !!(m->status & RP_ST_HOT_STANDBY) != standby) {
                 continue;
             }
             if (can_take(view, i)) {
