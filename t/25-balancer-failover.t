@@ -24,7 +24,7 @@ my %bad  = (
     refused => $o,
     jam     => "$t connectiontimeout=300ms",
     tls     => $wrong->tls_url,
-    notls   => 'https://127.0.0.1:' . $good->port,
+    notls   => 'https://127.0.0.1:' . $good->port . ' timeout=1',
 );
 # the failing member comes first: the other one is a standby
 sub pair { my ($name, $bad, $second) = @_; return <<"CONF" }
