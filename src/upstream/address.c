@@ -9,7 +9,7 @@
 
 struct rp_addrset_t {
     apr_uint32_t refs;                    /* atomic */
-    apr_pool_t *pool;                     /* own, unmanaged: no other thread ever allocates from it */
+    apr_pool_t *pool; /* own, unmanaged: no other thread ever allocates from it */
     int count;
     apr_sockaddr_t *addr[RP_ADDRESS_MAX];
 };
@@ -68,7 +68,8 @@ static int is_literal(const char *host)
     return inet_pton(AF_INET, host, buf) == 1 || inet_pton(AF_INET6, host, buf) == 1;
 }
 
-apr_status_t rp_address_init(rp_address_t *a, const char *host, int port, const char *uds, apr_pool_t *pool)
+apr_status_t rp_address_init(rp_address_t *a, const char *host, int port, const char *uds,
+                             apr_pool_t *pool)
 {
     apr_status_t rv;
 
@@ -97,7 +98,8 @@ apr_status_t rp_address_init(rp_address_t *a, const char *host, int port, const 
     return APR_SUCCESS;
 }
 
-static apr_status_t cached_locked(rp_address_t *a, apr_time_t now_us, apr_interval_time_t max_age_us, rp_addrset_t **out)
+static apr_status_t cached_locked(rp_address_t *a, apr_time_t now_us,
+                                  apr_interval_time_t max_age_us, rp_addrset_t **out)
 {
     if (a->shared.set == NULL) {
         return APR_EAGAIN;
@@ -110,7 +112,8 @@ static apr_status_t cached_locked(rp_address_t *a, apr_time_t now_us, apr_interv
     return APR_SUCCESS;
 }
 
-apr_status_t rp_address_cached(rp_address_t *a, apr_time_t now_us, apr_interval_time_t max_age_us, rp_addrset_t **out)
+apr_status_t rp_address_cached(rp_address_t *a, apr_time_t now_us, apr_interval_time_t max_age_us,
+                               rp_addrset_t **out)
 {
     apr_status_t rv;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file clock.h The one monotonic clock of the project. Everything else takes `now_us` as an argument. */
+/** @file clock.h The one monotonic clock of the project. Everything else takes `now_us` as an
+ * argument. */
 #ifndef RP_UPSTREAM_CLOCK_H
 #define RP_UPSTREAM_CLOCK_H
 #include <apr_time.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A connection to a backend over a plain socket: create, connect without waiting, read, write, check, close. */
+/* A connection to a backend over a plain socket: create, connect without waiting, read, write,
+ * check, close. */
 #include "upstream/conn.h"
 
 #include <errno.h>
@@ -28,7 +29,8 @@ const rp_tls_provider_t *rp_conn_tls_provider(void) { return tls_provider; }
 
 const char *rp_conn_state_str(rp_conn_state_e s)
 {
-    static const char *const names[] = {"new", "connecting", "connected", "ready", "idle", "closed"};
+    static const char *const names[] = {"new",   "connecting", "connected",
+                                        "ready", "idle",       "closed"};
 
     return (unsigned)s < sizeof(names) / sizeof(names[0]) ? names[s] : "unknown";
 }
@@ -93,12 +95,13 @@ static void print_addr(rp_conn_t *conn)
         apr_cpystrn(conn->addr_str, "unprintable", sizeof(conn->addr_str));
     }
     else {
-        apr_snprintf(conn->addr_str, sizeof(conn->addr_str), strchr(ip, ':') ? "[%s]:%d" : "%s:%d", ip,
-                     (int)conn->addr->port);
+        apr_snprintf(conn->addr_str, sizeof(conn->addr_str), strchr(ip, ':') ? "[%s]:%d" : "%s:%d",
+                     ip, (int)conn->addr->port);
     }
 }
 
-/* The source address the administrator asked for. A failure is left to the system: the connection is tried anyway. */
+/* The source address the administrator asked for. A failure is left to the system: the connection
+ * is tried anyway. */
 static void bind_source(rp_conn_t *conn)
 {
     apr_sockaddr_t *src = conn->endpoint ? conn->endpoint->source_addr : NULL;
@@ -108,7 +111,8 @@ static void bind_source(rp_conn_t *conn)
         return;
     }
 #ifdef IP_BIND_ADDRESS_NO_PORT
-    /* The port is chosen by connect, per destination: otherwise 28000 connections in all would be the limit. */
+    /* The port is chosen by connect, per destination: otherwise 28000 connections in all would be
+     * the limit. */
     (void)setsockopt(conn->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
 #endif
     (void)apr_socket_opt_set(conn->sock, APR_SO_REUSEADDR, on);
@@ -134,7 +138,8 @@ static apr_status_t open_socket(rp_conn_t *conn)
 {
     int protocol = conn->addr->family == APR_UNIX ? 0 : APR_PROTO_TCP;
     apr_os_sock_t fd;
-    apr_status_t rv = apr_socket_create(&conn->sock, conn->addr->family, SOCK_STREAM, protocol, conn->pool);
+    apr_status_t rv =
+        apr_socket_create(&conn->sock, conn->addr->family, SOCK_STREAM, protocol, conn->pool);
 
     if (rv != APR_SUCCESS) {
         conn->sock = NULL;
@@ -154,7 +159,8 @@ static void note_local_port(rp_conn_t *conn)
 {
     apr_sockaddr_t *local = NULL;
 
-    if (conn->addr->family != APR_UNIX && apr_socket_addr_get(&local, APR_LOCAL, conn->sock) == APR_SUCCESS) {
+    if (conn->addr->family != APR_UNIX
+        && apr_socket_addr_get(&local, APR_LOCAL, conn->sock) == APR_SUCCESS) {
         conn->local_port = local->port;
     }
 }
@@ -264,7 +270,8 @@ int rp_conn_wait_in_read(rp_conn_t *conn, apr_interval_time_t timeout_us)
         int fl = conn->read_wait_us == 0 ? fcntl(conn->fd, F_GETFL) : 0;
 
         if (setsockopt(conn->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) < 0
-            || (conn->read_wait_us == 0 && (fl < 0 || fcntl(conn->fd, F_SETFL, fl & ~O_NONBLOCK) < 0))) {
+            || (conn->read_wait_us == 0
+                && (fl < 0 || fcntl(conn->fd, F_SETFL, fl & ~O_NONBLOCK) < 0))) {
             return 0;
         }
         conn->read_wait_us = timeout_us;
@@ -273,7 +280,8 @@ int rp_conn_wait_in_read(rp_conn_t *conn, apr_interval_time_t timeout_us)
     return 1;
 }
 
-static apr_status_t plain_sendv(rp_conn_t *conn, const struct iovec *vec, int nvec, apr_size_t *sent)
+static apr_status_t plain_sendv(rp_conn_t *conn, const struct iovec *vec, int nvec,
+                                apr_size_t *sent)
 {
     struct msghdr msg;
     ssize_t n;

@@ -2,10 +2,11 @@
 /*
  * TLS to backends by mod_ssl. The only file of this folder that knows httpd.
  *
- * mod_ssl works on a conn_rec, so each TLS connection has one, made on the connected socket. Right above the core's own network
- * filters, and below mod_ssl, sit two filters of ours that do all socket I/O: they never wait, but during the handshake, which mod_ssl can not
- * resume once it was told to come back later. Encrypted bytes that the socket does not take are kept here; sendv takes no more while
- * there are any, so that they are bounded.
+ * mod_ssl works on a conn_rec, so each TLS connection has one, made on the connected socket. Right
+ * above the core's own network filters, and below mod_ssl, sit two filters of ours that do all
+ * socket I/O: they never wait, but during the handshake, which mod_ssl can not resume once it was
+ * told to come back later. Encrypted bytes that the socket does not take are kept here; sendv takes
+ * no more while there are any, so that they are bounded.
  */
 #include "upstream/conn.h"
 
@@ -168,8 +169,8 @@ static apr_status_t append_pending(tls_io_t *io, const char *data, apr_size_t n)
 
 /* ---- network filters ---- */
 
-static apr_status_t net_in(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode, apr_read_type_e block,
-                           apr_off_t readbytes)
+static apr_status_t net_in(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
+                           apr_read_type_e block, apr_off_t readbytes)
 {
     tls_io_t *io = f->ctx;
     apr_size_t n;
@@ -184,8 +185,8 @@ static apr_status_t net_in(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode
         apr_status_t rv = read_socket(io, block == APR_BLOCK_READ && io->handshaking);
 
         if (APR_STATUS_IS_EAGAIN(rv) && block == APR_BLOCK_READ) {
-            /* mod_ssl wants to read in the middle of a write (renegotiation): nobody may wait here, and the write can not be
-             * repeated, so the connection is lost. */
+            /* mod_ssl wants to read in the middle of a write (renegotiation): nobody may wait here,
+             * and the write can not be repeated, so the connection is lost. */
             io->net_error = APR_ECONNABORTED;
             return APR_ECONNABORTED;
         }
@@ -198,7 +199,8 @@ static apr_status_t net_in(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode
     }
     n = io->raw_end - io->raw_start;
     n = readbytes < (apr_off_t)n ? (apr_size_t)readbytes : n;
-    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_transient_create(io->raw + io->raw_start, n, f->c->bucket_alloc));
+    APR_BRIGADE_INSERT_TAIL(
+        bb, apr_bucket_transient_create(io->raw + io->raw_start, n, f->c->bucket_alloc));
     io->raw_start += n;
     io->eaten += n;
     return APR_SUCCESS;
@@ -244,7 +246,7 @@ static apr_status_t fill(tls_io_t *io, apr_size_t want)
     if (io->end != APR_SUCCESS) {
         return io->end;
     }
-    do { /* a record without data (a session ticket) reads as EAGAIN, though the next one may be here already */
+    do { /* a record without data (a session ticket) is EAGAIN, though the next one may be here */
         before = io->eaten;
         rv = ap_get_brigade(io->c->input_filters, io->in, AP_MODE_READBYTES, APR_NONBLOCK_READ,
                             (apr_off_t)(want > FILL_MAX ? FILL_MAX : want));
@@ -345,7 +347,8 @@ static apr_status_t tls_sendv(rp_conn_t *conn, const struct iovec *vec, int nvec
         apr_size_t n = vec[i].iov_len < TAKE_MAX - taken ? vec[i].iov_len : TAKE_MAX - taken;
 
         if (n > 0) {
-            APR_BRIGADE_INSERT_TAIL(io->out, apr_bucket_transient_create(vec[i].iov_base, n, io->ba));
+            APR_BRIGADE_INSERT_TAIL(io->out,
+                                    apr_bucket_transient_create(vec[i].iov_base, n, io->ba));
             taken += n;
         }
     }
@@ -359,7 +362,8 @@ static apr_status_t tls_sendv(rp_conn_t *conn, const struct iovec *vec, int nvec
     return io->net_error ? io->net_error : rv;
 }
 
-/* mod_ssl can not say goodbye and read on: the peer sees the end of the TCP stream instead, after the last byte. */
+/* mod_ssl can not say goodbye and read on: the peer sees the end of the TCP stream instead, after
+ * the last byte. */
 static apr_status_t tls_shutdown_write(rp_conn_t *conn)
 {
     tls_io_t *io = conn->io;
@@ -461,13 +465,14 @@ static apr_status_t conn_rec_make(rp_conn_t *conn, tls_io_t *io, const char **re
     if (c->cs == NULL) {
         c->cs = apr_pcalloc(io->pool, sizeof(*c->cs)); /* mod_ssl writes to it without looking */
     }
-    /* For SNI and the check of the certificate's name. mod_ssl itself keeps addresses out of SNI, but does check them. */
+    /* For SNI and the check of the certificate's name. mod_ssl itself keeps addresses out of SNI,
+     * but does check them. */
     if (key->sni != NULL || key->host != NULL) {
         apr_table_setn(c->notes, "proxy-request-hostname", key->sni ? key->sni : key->host);
     }
     if (ap_ssl_bind_outgoing(c, conf_of(conn), 1) != OK) {
-        *reason = "TLS to backends is not enabled there: write SSLProxyEngine On in the server, virtual host or <Proxy> section of "
-                  "this destination, and load mod_ssl";
+        *reason = "TLS to backends is not enabled there: write SSLProxyEngine On in the server, "
+                  "virtual host or <Proxy> section of this destination, and load mod_ssl";
         return APR_ENOTIMPL;
     }
     rc = ap_run_pre_connection(c, conn->sock);
@@ -492,11 +497,13 @@ static const char *why_failed(const tls_io_t *io)
     if (io->net_error != APR_SUCCESS) {
         return "the connection broke during the TLS handshake";
     }
-    return "TLS handshake failed, or the certificate was refused (SSLProxyVerify, SSLProxyCheckPeerName, SSLProxyCheckPeerExpire); "
+    return "TLS handshake failed, or the certificate was refused (SSLProxyVerify, "
+           "SSLProxyCheckPeerName, SSLProxyCheckPeerExpire); "
            "LogLevel ssl:info says which";
 }
 
-static apr_status_t tls_handshake(rp_conn_t *conn, apr_interval_time_t timeout_us, const char **reason)
+static apr_status_t tls_handshake(rp_conn_t *conn, apr_interval_time_t timeout_us,
+                                  const char **reason)
 {
     tls_io_t *io = io_create(conn);
     apr_status_t rv;
@@ -532,6 +539,7 @@ static const rp_tls_provider_t provider = {tls_handshake, tls_rebind};
 void rp_conn_tls_register_filters(void)
 {
     in_handle = ap_register_input_filter("RPROXY_TLS_NET_IN", net_in, NULL, AP_FTYPE_NETWORK - 1);
-    out_handle = ap_register_output_filter("RPROXY_TLS_NET_OUT", net_out, NULL, AP_FTYPE_NETWORK - 1);
+    out_handle =
+        ap_register_output_filter("RPROXY_TLS_NET_OUT", net_out, NULL, AP_FTYPE_NETWORK - 1);
     rp_conn_set_tls_provider(&provider);
 }

@@ -38,7 +38,7 @@ static void add_bytes(keybuf_t *k, const void *p, apr_size_t n)
     k->len += n;
 }
 
-/* A string with its NUL, or a byte that no string begins with, so that no two keys look the same. */
+/* A string with its NUL, or a mark for none: no two keys look the same. */
 static void add_str(keybuf_t *k, const char *s)
 {
     if (s == NULL) {
@@ -66,7 +66,10 @@ static apr_status_t key_make(const rp_endpoint_key_t *key, keybuf_t *k)
     return k->overflow ? APR_ENAMETOOLONG : APR_SUCCESS;
 }
 
-static const char *copy(apr_pool_t *pool, const char *s) { return s == NULL ? NULL : apr_pstrdup(pool, s); }
+static const char *copy(apr_pool_t *pool, const char *s)
+{
+    return s == NULL ? NULL : apr_pstrdup(pool, s);
+}
 
 /* ---- life of an endpoint ---- */
 
@@ -77,7 +80,8 @@ static void endpoint_destroy(rp_endpoint_t *ep)
     apr_pool_destroy(ep->pool);
 }
 
-static apr_status_t endpoint_init(rp_endpoint_t *ep, const rp_endpoint_key_t *key, const keybuf_t *k)
+static apr_status_t endpoint_init(rp_endpoint_t *ep, const rp_endpoint_key_t *key,
+                                  const keybuf_t *k)
 {
     apr_status_t rv;
 
@@ -95,13 +99,14 @@ static apr_status_t endpoint_init(rp_endpoint_t *ep, const rp_endpoint_key_t *ke
         rv = apr_sockaddr_info_get(&ep->source_addr, key->source, APR_UNSPEC, 0, 0, ep->pool);
     }
     if (rv == APR_SUCCESS) {
-        rv = rp_address_init(&ep->address, key->host ? key->host : "", key->port, key->uds, ep->pool);
+        rv = rp_address_init(&ep->address, key->host ? key->host : "", key->port, key->uds,
+                             ep->pool);
     }
     return rv;
 }
 
-static apr_status_t endpoint_make(rp_endpoints_t *eps, const rp_endpoint_key_t *key, const keybuf_t *k,
-                                  rp_endpoint_t **out)
+static apr_status_t endpoint_make(rp_endpoints_t *eps, const rp_endpoint_key_t *key,
+                                  const keybuf_t *k, rp_endpoint_t **out)
 {
     apr_pool_t *pool = NULL;
     rp_endpoint_t *ep;
@@ -125,7 +130,8 @@ static apr_status_t endpoint_make(rp_endpoints_t *eps, const rp_endpoint_key_t *
 
 /* ---- the owner ---- */
 
-/* The least recently used endpoint that nobody holds leaves the table when there are too many. It is the caller's then. */
+/* The least recently used endpoint that nobody holds leaves the table when there are too many. It
+ * is the caller's then. */
 static rp_endpoint_t *evict_locked(rp_endpoints_t *eps)
 {
     rp_endpoint_t *ep;
@@ -133,7 +139,8 @@ static rp_endpoint_t *evict_locked(rp_endpoints_t *eps)
     if (eps->nunconfigured <= (apr_uint32_t)eps->unconfigured_max) {
         return NULL;
     }
-    for (ep = APR_RING_LAST(&eps->shared.lru); ep != APR_RING_SENTINEL(&eps->shared.lru, rp_endpoint_t, lru);
+    for (ep = APR_RING_LAST(&eps->shared.lru);
+         ep != APR_RING_SENTINEL(&eps->shared.lru, rp_endpoint_t, lru);
          ep = APR_RING_PREV(ep, lru)) {
         if (__atomic_load_n(&ep->users, __ATOMIC_ACQUIRE) == 0) {
             APR_RING_REMOVE(ep, lru);
@@ -168,11 +175,13 @@ static void touch_locked(rp_endpoints_t *eps, rp_endpoint_t *ep, apr_time_t now_
     }
 }
 
-/* A client chooses the SNI name where the Host header is passed on: such endpoints must be bounded in number. */
+/* A client chooses the SNI name where the Host header is passed on: such endpoints must be bounded
+ * in number. */
 static int counts_as_configured(const rp_endpoint_key_t *key, int configured)
 {
     return configured
-           && (!key->is_tls || key->sni == NULL || (key->host != NULL && strcasecmp(key->sni, key->host) == 0));
+           && (!key->is_tls || key->sni == NULL
+               || (key->host != NULL && strcasecmp(key->sni, key->host) == 0));
 }
 
 static void enter_locked(rp_endpoints_t *eps, rp_endpoint_t *ep, int configured)
@@ -194,8 +203,8 @@ static void promote_locked(rp_endpoints_t *eps, rp_endpoint_t *ep)
     (void)__atomic_sub_fetch(&eps->nunconfigured, 1, __ATOMIC_RELAXED);
 }
 
-apr_status_t rp_endpoint_get(rp_endpoints_t *eps, const rp_endpoint_key_t *key, int configured, apr_time_t now_us,
-                             rp_endpoint_t **out)
+apr_status_t rp_endpoint_get(rp_endpoints_t *eps, const rp_endpoint_key_t *key, int configured,
+                             apr_time_t now_us, rp_endpoint_t **out)
 {
     keybuf_t k;
     rp_endpoint_t *ep;
@@ -233,7 +242,7 @@ apr_status_t rp_endpoint_get(rp_endpoints_t *eps, const rp_endpoint_key_t *key, 
 
 void rp_endpoint_hold(rp_endpoint_t *ep, apr_time_t now_us)
 {
-    (void)now_us; /* only unconfigured ones are ranked by use, and those come from rp_endpoint_get */
+    (void)now_us; /* only unconfigured ones are ranked, and those come from rp_endpoint_get */
     (void)__atomic_add_fetch(&ep->users, 1, __ATOMIC_ACQ_REL);
 }
 
@@ -246,7 +255,8 @@ void rp_endpoint_release(rp_endpoint_t *ep)
     }
     eps = ep->owner; /* ep may be gone as soon as nobody holds it */
     if (__atomic_sub_fetch(&ep->users, 1, __ATOMIC_ACQ_REL) == 0
-        && __atomic_load_n(&eps->nunconfigured, __ATOMIC_RELAXED) > (apr_uint32_t)eps->unconfigured_max) {
+        && __atomic_load_n(&eps->nunconfigured, __ATOMIC_RELAXED)
+               > (apr_uint32_t)eps->unconfigured_max) {
         trim(eps);
     }
 }
@@ -276,7 +286,8 @@ void rp_endpoints_shutdown(rp_endpoints_t *eps)
     apr_thread_mutex_unlock(eps->mutex);
 }
 
-/* The child's pool goes: so does all that nobody holds. What is held still (a request that never ended) is left alone. */
+/* The child's pool goes: so does all that nobody holds. What is held still (a request that never
+ * ended) is left alone. */
 static apr_status_t endpoints_cleanup(void *data)
 {
     rp_endpoints_t *eps = data;

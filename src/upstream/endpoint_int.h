@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file endpoint_int.h
- * The owner of endpoints, shared by endpoint.c and pool.c. Lock order: the owner's mutex, then an endpoint's.
+ * The owner of endpoints, shared by endpoint.c and pool.c. Lock order: the owner's mutex, then an
+ * endpoint's.
  */
 #ifndef RP_UPSTREAM_ENDPOINT_INT_H
 #define RP_UPSTREAM_ENDPOINT_INT_H
@@ -20,7 +21,8 @@ struct rp_endpoints_t {
     apr_time_t maintained_us;     /**< atomic: last turn of rp_pool_maintain */
     struct {
         apr_hash_t *by_id;        /**< rp_endpoint_t * */
-        APR_RING_HEAD(rp_lru_ring_t, rp_endpoint_t) lru; /**< unconfigured ones, most recently used first */
+        APR_RING_HEAD(rp_lru_ring_t, rp_endpoint_t)
+        lru; /**< unconfigured ones, most recently used first */
     } shared;
 };
 

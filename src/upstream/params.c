@@ -66,39 +66,50 @@ static const char *words_text(apr_pool_t *pool, const char *const *words)
 
 static const char *time_text(apr_pool_t *pool, const rp_param_row_t *row)
 {
-    return apr_psprintf(pool, "a time of at least %" APR_INT64_T_FMT " ms (a number of %s, or with suffix ms, s, mi or h)",
+    return apr_psprintf(pool,
+                        "a time of at least %" APR_INT64_T_FMT
+                        " ms (a number of %s, or with suffix ms, s, mi or h)",
                         row->min / RP_MSEC_US, row->unit == RP_SEC_US ? "seconds" : "milliseconds");
 }
 
 static const char *size_text(apr_pool_t *pool, const rp_param_row_t *row)
 {
     if (row->zero_means > 0) {
-        return apr_psprintf(pool, "0 (for %" APR_INT64_T_FMT ") or a whole number of bytes from %" APR_INT64_T_FMT
-                            " to %" APR_INT64_T_FMT, row->zero_means, row->min, row->max);
+        return apr_psprintf(pool,
+                            "0 (for %" APR_INT64_T_FMT
+                            ") or a whole number of bytes from %" APR_INT64_T_FMT
+                            " to %" APR_INT64_T_FMT,
+                            row->zero_means, row->min, row->max);
     }
-    return apr_psprintf(pool, "0 or a whole number of bytes from %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT, row->min,
-                        row->max);
+    return apr_psprintf(
+        pool, "0 or a whole number of bytes from %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT,
+        row->min, row->max);
 }
 
 const char *rp_param_range(apr_pool_t *pool, const rp_param_row_t *row)
 {
     switch (row->kind) {
     case RP_PARAM_INT:
-        return apr_psprintf(pool, "a whole number from %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT, row->min, row->max);
+        return apr_psprintf(pool, "a whole number from %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT,
+                            row->min, row->max);
     case RP_PARAM_DECIMAL_X100:
-        return apr_psprintf(pool, "a number from %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT ", with at most a decimal point",
+        return apr_psprintf(pool,
+                            "a number from %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT
+                            ", with at most a decimal point",
                             row->min / 100, row->max / 100);
     case RP_PARAM_TIME:
         return time_text(pool, row);
     case RP_PARAM_SECONDS:
-        return apr_psprintf(pool, "a whole number of seconds from %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT, row->min,
-                            row->max);
+        return apr_psprintf(
+            pool, "a whole number of seconds from %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT,
+            row->min, row->max);
     case RP_PARAM_SWITCH:
     case RP_PARAM_SWITCH_INVERTED:
         return "On or Off";
     case RP_PARAM_STRING:
-        return apr_psprintf(pool, "a text of %s%" APR_INT64_T_FMT " characters without control characters",
-                            row->min > 0 ? "1 to " : "at most ", row->max);
+        return apr_psprintf(
+            pool, "a text of %s%" APR_INT64_T_FMT " characters without control characters",
+            row->min > 0 ? "1 to " : "at most ", row->max);
     case RP_PARAM_ENUM:
     case RP_PARAM_WORD:
         return words_text(pool, row->words);
@@ -107,15 +118,21 @@ const char *rp_param_range(apr_pool_t *pool, const rp_param_row_t *row)
     case RP_PARAM_CHAR_OR_OFF:
         return "one character, or Off";
     case RP_PARAM_CODES:
-        return apr_psprintf(pool, "a list of status codes from %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT
-                            " with commas between them", row->min, row->max);
+        return apr_psprintf(pool,
+                            "a list of status codes from %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT
+                            " with commas between them",
+                            row->min, row->max);
     case RP_PARAM_SIZE:
         return size_text(pool, row);
     case RP_PARAM_PROTOCOLS:
-        return apr_psprintf(pool, "a list of protocol names with commas between them, ANY or NONE, at most %"
-                            APR_INT64_T_FMT " characters", row->max);
+        return apr_psprintf(pool,
+                            "a list of protocol names with commas between them, ANY or NONE, at "
+                            "most %" APR_INT64_T_FMT " characters",
+                            row->max);
     case RP_PARAM_STICKY:
-        return apr_psprintf(pool, "a name, or COOKIE|PARAMETER, of at most %" APR_INT64_T_FMT " characters", row->max);
+        return apr_psprintf(
+            pool, "a name, or COOKIE|PARAMETER, of at most %" APR_INT64_T_FMT " characters",
+            row->max);
     }
     return "legal";
 }
@@ -164,21 +181,25 @@ static const char *nearest(const rp_param_table_t *t, const char *key)
     return best;
 }
 
-static const char *unknown_key(apr_pool_t *pool, const rp_param_table_t *t, const rp_param_table_t *other, const char *key)
+static const char *unknown_key(apr_pool_t *pool, const rp_param_table_t *t,
+                               const rp_param_table_t *other, const char *key)
 {
     const rp_param_row_t *misplaced = rp_param_find(other, key);
     const char *near;
 
     if (misplaced != NULL) {
-        return apr_psprintf(pool, "%s is a parameter of a %s, not of a %s; write it %s", misplaced->key, other->thing,
-                            t->thing, strcmp(other->thing, "balancer") == 0
-                            ? "on the ProxyPass line or in a ProxySet of the balancer:// URL"
-                            : "on the BalancerMember or on the ProxyPass line of the backend's own URL");
+        return apr_psprintf(
+            pool, "%s is a parameter of a %s, not of a %s; write it %s", misplaced->key,
+            other->thing, t->thing,
+            strcmp(other->thing, "balancer") == 0
+                ? "on the ProxyPass line or in a ProxySet of the balancer:// URL"
+                : "on the BalancerMember or on the ProxyPass line of the backend's own URL");
     }
     near = nearest(t, key);
-    return apr_psprintf(pool, "unknown %s parameter %s; %s%s%s", t->thing, rp_param_quote(pool, key),
-                        near ? "did you mean " : "the manual's page on parameters lists them all", near ? near : "",
-                        near ? "?" : "");
+    return apr_psprintf(pool, "unknown %s parameter %s; %s%s%s", t->thing,
+                        rp_param_quote(pool, key),
+                        near ? "did you mean " : "the manual's page on parameters lists them all",
+                        near ? near : "", near ? "?" : "");
 }
 
 /* ---- set and merge ---- */
@@ -188,8 +209,8 @@ static apr_uint64_t *written_of(const rp_param_table_t *t, void *params)
     return (apr_uint64_t *)((char *)params + t->written_offset);
 }
 
-const char *rp_param_set(apr_pool_t *pool, const rp_param_table_t *t, const rp_param_table_t *other, void *params,
-                         const char *key, const char *value)
+const char *rp_param_set(apr_pool_t *pool, const rp_param_table_t *t, const rp_param_table_t *other,
+                         void *params, const char *key, const char *value)
 {
     const rp_param_row_t *row = rp_param_find(t, key);
 
@@ -197,8 +218,9 @@ const char *rp_param_set(apr_pool_t *pool, const rp_param_table_t *t, const rp_p
         return unknown_key(pool, t, other, key);
     }
     if (rp_param_value_parse(pool, row, value, (char *)params + row->offset) != APR_SUCCESS) {
-        return apr_psprintf(pool, "%s: %s is not %s; write for example %s=%s", row->key, rp_param_quote(pool, value),
-                            rp_param_range(pool, row), row->key, row->example);
+        return apr_psprintf(pool, "%s: %s is not %s; write for example %s=%s", row->key,
+                            rp_param_quote(pool, value), rp_param_range(pool, row), row->key,
+                            row->example);
     }
     *written_of(t, params) |= (apr_uint64_t)1 << (row - t->rows);
     return NULL;

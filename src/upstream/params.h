@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file params.h
- * key=value parameters of workers and balancers: rows of tables (key, kind, range, unit, default, help), one parser,
- * one merge. Error sentences, the manual and the tests come from the rows. libc + APR only.
+ * key=value parameters of workers and balancers: rows of tables (key, kind, range, unit, default,
+ * help), one parser, one merge. Error sentences, the manual and the tests come from the rows. libc
+ * + APR only.
  */
 #ifndef RP_UPSTREAM_PARAMS_H
 #define RP_UPSTREAM_PARAMS_H
@@ -20,42 +21,45 @@ typedef enum rp_switch_e { RP_UNSET = -1, RP_OFF = 0, RP_ON = 1 } rp_switch_e;
 
 /** Member status flags, bits as in the manager and the status page. */
 typedef enum rp_status_flag_e {
-    RP_ST_INITIALIZED = 0x001, RP_ST_IGNORE_ERRORS = 0x002, RP_ST_DRAIN = 0x004, RP_ST_GENERIC = 0x008,
-    RP_ST_IN_SHUTDOWN = 0x010, RP_ST_DISABLED = 0x020, RP_ST_STOPPED = 0x040, RP_ST_IN_ERROR = 0x080,
-    RP_ST_HOT_STANDBY = 0x100, RP_ST_FREE = 0x200, RP_ST_HC_FAIL = 0x400, RP_ST_HOT_SPARE = 0x800
+    RP_ST_INITIALIZED = 0x001, RP_ST_IGNORE_ERRORS = 0x002, RP_ST_DRAIN = 0x004,
+    RP_ST_GENERIC = 0x008, RP_ST_IN_SHUTDOWN = 0x010, RP_ST_DISABLED = 0x020,
+    RP_ST_STOPPED = 0x040, RP_ST_IN_ERROR = 0x080, RP_ST_HOT_STANDBY = 0x100,
+    RP_ST_FREE = 0x200, RP_ST_HC_FAIL = 0x400, RP_ST_HOT_SPARE = 0x800
 } rp_status_flag_e;
 
 /**
- * Parameters of a worker. A member left unwritten holds its sentinel (-1 for numbers and times, NULL for strings,
- * RP_UNSET for switches); rp_worker_params_defaults fills what has a default. Immutable after the configuration was checked.
+ * Parameters of a worker. A member left unwritten holds its sentinel (-1 for numbers and times,
+ * NULL for strings, RP_UNSET for switches); rp_worker_params_defaults fills what has a default.
+ * Immutable after the configuration was checked.
  */
 typedef struct rp_worker_params_t {
-    int loadfactor_x100;                 /**< 100..10000 */
-    int retry_s;                         /**< hold time of the error state */
-    apr_interval_time_t timeout_us;      /**< I/O timeout; unset: ProxyTimeout, else Timeout */
-    apr_interval_time_t connecttimeout_us; /**< per address; unset: timeout_us, else ProxyTimeout, else Timeout */
-    apr_interval_time_t ping_us;         /**< wait for the first response to Expect: 100-continue */
-    int ttl_s;                           /**< an idle connection is not used after this; unset: no limit */
-    int min;                             /**< idle connections that ttl leaves open */
-    int smax;                            /**< idle connections above this are closed when older than ttl */
-    int max;                             /**< connections per child, hard; 0 or unset: no limit of ours */
-    apr_interval_time_t acquire_us;      /**< wait for a permit; unset: as long as the I/O timeout */
-    rp_switch_e keepalive;               /**< SO_KEEPALIVE */
-    rp_switch_e reuse;                   /**< enablereuse / disablereuse (one member: the last one written wins) */
-    int addressttl_s;                    /**< DNS cache; unset: for the child's life; 0: each connection */
-    int flushpackets, flushwait_ms;      /**< accepted, no effect on HTTP */
-    apr_int64_t iobuffersize;            /**< accepted, no effect on HTTP */
-    apr_int64_t receivebuffersize;       /**< SO_RCVBUF */
-    apr_int64_t responsefieldsize;       /**< longest status or header line */
+    int loadfactor_x100;                   /**< 100..10000 */
+    int retry_s;                           /**< hold time of the error state */
+    apr_interval_time_t timeout_us;        /**< I/O; unset: ProxyTimeout, else Timeout */
+    apr_interval_time_t connecttimeout_us; /**< per address; unset: as the I/O timeout */
+    apr_interval_time_t ping_us;           /**< wait for the answer to Expect: 100-continue */
+    int ttl_s;                             /**< idle longer: not used; unset: no limit */
+    int min;                               /**< idle connections that age and smax leave open */
+    int smax;                              /**< idle connections above this are closed */
+    int max;                               /**< connections per child; 0, unset: no limit */
+    apr_interval_time_t acquire_us;        /**< wait for a permit; unset: the I/O timeout */
+    rp_switch_e keepalive;                 /**< SO_KEEPALIVE */
+    rp_switch_e reuse;                     /**< enablereuse and disablereuse: the last one wins */
+    int addressttl_s;                      /**< unset: the child's life; 0: each connection */
+    int flushpackets, flushwait_ms;        /**< accepted, no effect on HTTP */
+    apr_int64_t iobuffersize;              /**< accepted, no effect on HTTP */
+    apr_int64_t receivebuffersize;         /**< SO_RCVBUF */
+    apr_int64_t responsefieldsize;         /**< longest status or header line */
     const char *route, *redirect;
-    unsigned status_set, status_clear;   /**< rp_status_flag_e bits switched by status= */
+    unsigned status_set, status_clear;     /**< rp_status_flag_e bits switched by status= */
     int lbset;
-    const char *upgrade;                 /**< protocols that may be upgraded to, comma list; "*" any; "" none; NULL unwritten */
-    const char *flusher, *secret;        /**< accepted (other protocols) */
-    const char *hcmethod, *hcuri, *hctemplate, *hcexpr; /**< accepted, health checks come with the control plane */
+    const char *upgrade;                   /**< comma list; "*" any; "" none; NULL unwritten */
+    const char *flusher, *secret;          /**< accepted (other protocols) */
+    /* Health checks come with the control plane; until then these are accepted. */
+    const char *hcmethod, *hcuri, *hctemplate, *hcexpr;
     apr_interval_time_t hcinterval_us;
     int hcpasses, hcfails;
-    apr_uint64_t written;                /**< bit i: row i of the table was written in the configuration */
+    apr_uint64_t written;                  /**< bit i: row i of the table was written */
 } rp_worker_params_t;
 
 typedef struct rp_balancer_params_t {
@@ -73,7 +77,7 @@ typedef struct rp_balancer_params_t {
 typedef enum rp_param_kind_e {
     RP_PARAM_INT,             /**< int, digits only */
     RP_PARAM_DECIMAL_X100,    /**< int, "1.5" is 150; further digits are cut off */
-    RP_PARAM_TIME,            /**< apr_interval_time_t; suffix ms, s, mi, min, h; without: the row's unit */
+    RP_PARAM_TIME,            /**< apr_interval_time_t; suffix ms, s, mi, min, h, or none */
     RP_PARAM_SECONDS,         /**< int; the same suffixes, if it comes to whole seconds */
     RP_PARAM_SWITCH,          /**< rp_switch_e; On or Off */
     RP_PARAM_SWITCH_INVERTED, /**< the same, On means RP_OFF */
@@ -84,7 +88,7 @@ typedef enum rp_param_kind_e {
     RP_PARAM_CHAR_OR_OFF,     /**< int: one byte, or 0 for Off */
     RP_PARAM_CODES,           /**< const char *: list of HTTP status codes, as written */
     RP_PARAM_SIZE,            /**< apr_int64_t bytes, or 0 */
-    RP_PARAM_PROTOCOLS,       /**< const char *: list of protocol names; ANY and * become "*", NONE becomes "" */
+    RP_PARAM_PROTOCOLS,       /**< const char *: names; ANY and * become "*", NONE becomes "" */
     RP_PARAM_STICKY           /**< const char *: COOKIE or COOKIE|PARAMETER */
 } rp_param_kind_e;
 
@@ -99,7 +103,7 @@ typedef struct rp_param_row_t {
     const char *const *words;/**< RP_PARAM_ENUM and _WORD: legal values, NULL behind the last */
     const char *example;     /**< a value that is right, for messages and the manual */
     const char *dflt;        /**< default as the manual prints it */
-    const char *later;       /**< not NULL: accepted and validated, no effect yet; the notice at startup says so */
+    const char *later;       /**< not NULL: no effect yet; the notice at startup says why */
     const char *help;        /**< one sentence for the manual */
 } rp_param_row_t;
 
@@ -111,8 +115,8 @@ const rp_param_row_t *rp_balancer_param_rows(int *n);
 void rp_worker_params_init(rp_worker_params_t *p);
 void rp_balancer_params_init(rp_balancer_params_t *p);
 
-/** Give members that hold their sentinel the default that the manual names; those whose default depends on other directives
- * (timeouts) or means "no limit" keep it. */
+/** Give members that hold their sentinel the default that the manual names; those whose default
+ * depends on other directives (timeouts) or means "no limit" keep it. */
 void rp_worker_params_defaults(rp_worker_params_t *p);
 void rp_balancer_params_defaults(rp_balancer_params_t *p);
 
@@ -120,16 +124,18 @@ void rp_balancer_params_defaults(rp_balancer_params_t *p);
 const rp_param_row_t *rp_worker_param_row(const char *key);
 const rp_param_row_t *rp_balancer_param_row(const char *key);
 
-/** What a row accepts, as messages and the manual say it: "a whole number from 0 to 99". From pool. */
+/** What a row accepts, for messages and the manual: "a whole number from 0 to 99". From pool. */
 const char *rp_param_range(apr_pool_t *pool, const rp_param_row_t *row);
 
 /**
  * Apply one key=value. Keys are case-insensitive. Strings are copied to pool.
- * @return NULL, or a sentence from pool with the thing, the value, the legal range and what to write, for example
- *         ttl: "0" is not a whole number of seconds from 1 to 2147483647; write for example ttl=60
+ * @return NULL, or a sentence from pool with the thing, the value, the legal range and what to
+ *         write: max: "x" is not a whole number from 0 to 2147483647; write for example max=100
  */
-const char *rp_worker_param_set(apr_pool_t *pool, rp_worker_params_t *p, const char *key, const char *value);
-const char *rp_balancer_param_set(apr_pool_t *pool, rp_balancer_params_t *p, const char *key, const char *value);
+const char *rp_worker_param_set(apr_pool_t *pool, rp_worker_params_t *p, const char *key,
+                                const char *value);
+const char *rp_balancer_param_set(apr_pool_t *pool, rp_balancer_params_t *p, const char *key,
+                                  const char *value);
 
 /** Members written in add win over base; result in base. */
 void rp_worker_params_merge(rp_worker_params_t *base, const rp_worker_params_t *add);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Values of parameters: text to member, one function a kind. Nothing is guessed: what is not wholly understood is refused. */
+/* Values of parameters: text to member, one function a kind. Nothing is guessed: what is not wholly
+ * understood is refused. */
 #include <limits.h>
 #include <string.h>
 
@@ -9,7 +10,8 @@
 #include "upstream/params_int.h"
 
 /* Digits only, from min to max. */
-static apr_status_t number_parse(const char *s, apr_size_t n, apr_int64_t min, apr_int64_t max, apr_int64_t *out)
+static apr_status_t number_parse(const char *s, apr_size_t n, apr_int64_t min, apr_int64_t max,
+                                 apr_int64_t *out)
 {
     apr_int64_t v = 0;
     apr_size_t i;
@@ -90,11 +92,13 @@ static apr_status_t set_decimal(const rp_param_row_t *row, const char *value, in
     return APR_SUCCESS;
 }
 
-static apr_status_t set_time(const rp_param_row_t *row, const char *value, apr_interval_time_t *member)
+static apr_status_t set_time(const rp_param_row_t *row, const char *value,
+                             apr_interval_time_t *member)
 {
     apr_int64_t us;
 
-    if (rp_param_time_parse(value, row->unit, &us) != APR_SUCCESS || us < row->min || us > row->max) {
+    if (rp_param_time_parse(value, row->unit, &us) != APR_SUCCESS || us < row->min
+        || us > row->max) {
         return APR_EINVAL;
     }
     *member = us;
@@ -109,8 +113,8 @@ static apr_status_t set_seconds(const rp_param_row_t *row, const char *value, in
         *member = -1;
         return APR_SUCCESS;
     }
-    if (rp_param_time_parse(value, RP_SEC_US, &us) != APR_SUCCESS || us % RP_SEC_US != 0 || us / RP_SEC_US < row->min
-        || us / RP_SEC_US > row->max) {
+    if (rp_param_time_parse(value, RP_SEC_US, &us) != APR_SUCCESS || us % RP_SEC_US != 0
+        || us / RP_SEC_US < row->min || us / RP_SEC_US > row->max) {
         return APR_EINVAL;
     }
     *member = (int)(us / RP_SEC_US);
@@ -138,7 +142,8 @@ static int has_control(const char *s)
     return 0;
 }
 
-static apr_status_t set_string(apr_pool_t *pool, const rp_param_row_t *row, const char *value, const char **member)
+static apr_status_t set_string(apr_pool_t *pool, const rp_param_row_t *row, const char *value,
+                               const char **member)
 {
     apr_size_t n = strlen(value);
 
@@ -167,9 +172,10 @@ static unsigned status_bit(char letter)
     static const struct {
         char letter;
         unsigned bit;
-    } flags[] = {{'O', RP_ST_INITIALIZED}, {'I', RP_ST_IGNORE_ERRORS}, {'N', RP_ST_DRAIN},       {'G', RP_ST_GENERIC},
-                 {'U', RP_ST_IN_SHUTDOWN}, {'D', RP_ST_DISABLED},      {'S', RP_ST_STOPPED},     {'E', RP_ST_IN_ERROR},
-                 {'H', RP_ST_HOT_STANDBY}, {'F', RP_ST_FREE},          {'C', RP_ST_HC_FAIL},     {'R', RP_ST_HOT_SPARE}};
+    } flags[] = {{'O', RP_ST_INITIALIZED}, {'I', RP_ST_IGNORE_ERRORS}, {'N', RP_ST_DRAIN},
+                 {'G', RP_ST_GENERIC},     {'U', RP_ST_IN_SHUTDOWN},   {'D', RP_ST_DISABLED},
+                 {'S', RP_ST_STOPPED},     {'E', RP_ST_IN_ERROR},      {'H', RP_ST_HOT_STANDBY},
+                 {'F', RP_ST_FREE},        {'C', RP_ST_HC_FAIL},       {'R', RP_ST_HOT_SPARE}};
     apr_size_t i;
 
     for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
@@ -220,7 +226,8 @@ static apr_status_t set_char(const char *value, int *member)
     return APR_SUCCESS;
 }
 
-static apr_status_t set_codes(apr_pool_t *pool, const rp_param_row_t *row, const char *value, const char **member)
+static apr_status_t set_codes(apr_pool_t *pool, const rp_param_row_t *row, const char *value,
+                              const char **member)
 {
     const char *p = value + strspn(value, ", ");
     apr_int64_t code;
@@ -245,14 +252,15 @@ static apr_status_t set_size(const rp_param_row_t *row, const char *value, apr_i
 {
     apr_int64_t v;
 
-    if (number_parse(value, strlen(value), 0, row->max, &v) != APR_SUCCESS || (v != 0 && v < row->min)) {
+    if (number_parse(value, strlen(value), 0, row->max, &v) != APR_SUCCESS
+        || (v != 0 && v < row->min)) {
         return APR_EINVAL;
     }
     *member = v == 0 ? row->zero_means : v;
     return APR_SUCCESS;
 }
 
-/* Characters of a protocol name: those of a token, and the slash before a version (RFC 9110 7.8). */
+/* A protocol name: characters of a token, and the slash before a version (RFC 9110 7.8). */
 static int protocol_char(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
@@ -280,7 +288,8 @@ static int protocols_ok(const char *s)
     return in_name;
 }
 
-static apr_status_t set_protocols(apr_pool_t *pool, const rp_param_row_t *row, const char *value, const char **member)
+static apr_status_t set_protocols(apr_pool_t *pool, const rp_param_row_t *row, const char *value,
+                                  const char **member)
 {
     if (apr_cstr_casecmp(value, "any") == 0 || strcmp(value, "*") == 0) {
         *member = "*";
@@ -297,8 +306,9 @@ static apr_status_t set_protocols(apr_pool_t *pool, const rp_param_row_t *row, c
     return APR_SUCCESS;
 }
 
-/* NAME or COOKIE|PARAM, neither empty: a name that is cut short would quietly send sessions astray. */
-static apr_status_t set_sticky(apr_pool_t *pool, const rp_param_row_t *row, const char *value, const char **member)
+/* NAME or COOKIE|PARAM, neither empty: a name cut short would quietly send sessions astray. */
+static apr_status_t set_sticky(apr_pool_t *pool, const rp_param_row_t *row, const char *value,
+                               const char **member)
 {
     const char *bar = strchr(value, '|');
 
@@ -311,7 +321,8 @@ static apr_status_t set_sticky(apr_pool_t *pool, const rp_param_row_t *row, cons
     return set_string(pool, row, value, member);
 }
 
-apr_status_t rp_param_value_parse(apr_pool_t *pool, const rp_param_row_t *row, const char *value, void *member)
+apr_status_t rp_param_value_parse(apr_pool_t *pool, const rp_param_row_t *row, const char *value,
+                                  void *member)
 {
     int i;
 

@@ -13,87 +13,105 @@ static const char *const flush_words[] = {"off", "on", "auto", NULL};
 static const char *const hcmethod_words[] = {"NONE", "TCP",       "OPTIONS", "HEAD", "GET",
                                              "OPTIONS11", "HEAD11", "GET11",  NULL};
 
+/* A row up to what is written out. Times end where a number of seconds does. */
+#define ROW(k, knd, member, lo, hi) \
+    .key = (k), .kind = RP_PARAM_##knd, .offset = W(member), .min = (lo), .max = (hi)
+#define TIME(k, member, lo, unit_us) \
+    ROW(k, TIME, member, lo, (apr_int64_t)INT_MAX * RP_SEC_US), .unit = (unit_us)
+
 static const rp_param_row_t rows[] = {
-    {.key = "loadfactor", .kind = RP_PARAM_DECIMAL_X100, .offset = W(loadfactor_x100), .min = 100, .max = 10000,
-     .example = "1.5", .dflt = "1.0",
+    {ROW("loadfactor", DECIMAL_X100, loadfactor_x100, 100, 10000), .example = "1.5", .dflt = "1.0",
      .help = "Weight of a balancer member: one with 2 gets twice the share of one with 1."},
-    {.key = "retry", .kind = RP_PARAM_SECONDS, .offset = W(retry_s), .min = 0, .max = INT_MAX, .example = "60",
-     .dflt = "60", .help = "How long a balancer member in error is left alone before a request tries it again; 0: at once."},
-    {.key = "timeout", .kind = RP_PARAM_TIME, .offset = W(timeout_us), .min = RP_MSEC_US,
-     .max = (apr_int64_t)INT_MAX * RP_SEC_US, .unit = RP_SEC_US, .example = "60", .dflt = "ProxyTimeout, else Timeout",
+    {ROW("retry", SECONDS, retry_s, 0, INT_MAX), .example = "60", .dflt = "60",
+     .help = "How long a balancer member in error is left alone before a request tries it again; "
+             "0: at once."},
+    {TIME("timeout", timeout_us, RP_MSEC_US, RP_SEC_US), .example = "60",
+     .dflt = "ProxyTimeout, else Timeout",
      .help = "How long one read from or write to the backend may take."},
-    {.key = "connectiontimeout", .kind = RP_PARAM_TIME, .offset = W(connecttimeout_us), .min = RP_MSEC_US,
-     .max = (apr_int64_t)INT_MAX * RP_SEC_US, .unit = RP_SEC_US, .example = "500ms",
+    {TIME("connectiontimeout", connecttimeout_us, RP_MSEC_US, RP_SEC_US), .example = "500ms",
      .dflt = "timeout, else ProxyTimeout, else Timeout",
      .help = "How long connecting may take, for each address of the backend."},
-    {.key = "ping", .kind = RP_PARAM_TIME, .offset = W(ping_us), .min = RP_MSEC_US,
-     .max = (apr_int64_t)INT_MAX * RP_SEC_US, .unit = RP_SEC_US, .example = "5", .dflt = "off",
-     .help = "Requests with a body are sent with Expect: 100-continue, and this is how long the first answer is waited for."},
-    {.key = "ttl", .kind = RP_PARAM_SECONDS, .offset = W(ttl_s), .min = 1, .max = INT_MAX, .example = "60",
-     .dflt = "no limit", .help = "An idle connection older than this is not used again, and closed."},
-    {.key = "min", .kind = RP_PARAM_INT, .offset = W(min), .min = 0, .max = INT_MAX, .example = "5", .dflt = "0",
-     .help = "That many idle connections of a backend are not closed for their age or by smax; ttl still decides whether one is used."},
-    {.key = "smax", .kind = RP_PARAM_INT, .offset = W(smax), .min = 0, .max = INT_MAX, .example = "20", .dflt = "max",
-     .help = "Idle connections of a backend above this number are closed: at once without ttl, otherwise when older than ttl."},
-    {.key = "max", .kind = RP_PARAM_INT, .offset = W(max), .min = 0, .max = INT_MAX, .example = "100",
-     .dflt = "0 (no limit)", .help = "Connections to this destination, busy and idle, in each child process; further requests wait (acquire)."},
-    {.key = "acquire", .kind = RP_PARAM_TIME, .offset = W(acquire_us), .min = RP_MSEC_US,
-     .max = (apr_int64_t)INT_MAX * RP_SEC_US, .unit = RP_MSEC_US, .example = "500ms", .dflt = "the I/O timeout",
-     .help = "How long a request waits when max connections are in use; then it is answered with 503."},
-    {.key = "keepalive", .kind = RP_PARAM_SWITCH, .offset = W(keepalive), .example = "On", .dflt = "Off",
+    {TIME("ping", ping_us, RP_MSEC_US, RP_SEC_US), .example = "5", .dflt = "off",
+     .help = "Requests with a body are sent with Expect: 100-continue, and this is how long the "
+             "first answer is waited for."},
+    {ROW("ttl", SECONDS, ttl_s, 1, INT_MAX), .example = "60", .dflt = "no limit",
+     .help = "An idle connection older than this is not used again, and closed."},
+    {ROW("min", INT, min, 0, INT_MAX), .example = "5", .dflt = "0",
+     .help = "That many idle connections of a backend are not closed for their age or by smax; "
+             "ttl still decides whether one is used."},
+    {ROW("smax", INT, smax, 0, INT_MAX), .example = "20", .dflt = "max",
+     .help = "Idle connections of a backend above this number are closed: at once without ttl, "
+             "otherwise when older than ttl."},
+    {ROW("max", INT, max, 0, INT_MAX), .example = "100", .dflt = "0 (no limit)",
+     .help = "Connections to this destination, busy and idle, in each child process; further "
+             "requests wait (acquire)."},
+    {TIME("acquire", acquire_us, RP_MSEC_US, RP_MSEC_US), .example = "500ms",
+     .dflt = "the I/O timeout",
+     .help = "How long a request waits when max connections are in use; then it is answered with "
+             "503."},
+    {ROW("keepalive", SWITCH, keepalive, 0, 0), .example = "On", .dflt = "Off",
      .help = "SO_KEEPALIVE on connections to the backend, for firewalls that drop silent ones."},
-    {.key = "disablereuse", .kind = RP_PARAM_SWITCH_INVERTED, .offset = W(reuse), .example = "On", .dflt = "Off",
+    {ROW("disablereuse", SWITCH_INVERTED, reuse, 0, 0), .example = "On", .dflt = "Off",
      .help = "On: every connection is closed after one request."},
-    {.key = "enablereuse", .kind = RP_PARAM_SWITCH, .offset = W(reuse), .example = "On",
-     .dflt = "On", .help = "The opposite of disablereuse; the one written last counts."},
-    {.key = "addressttl", .kind = RP_PARAM_SECONDS, .offset = W(addressttl_s), .min = -1, .max = INT_MAX,
-     .example = "300", .dflt = "-1 (for the life of the process)",
-     .help = "How long the addresses of a name are believed; connections to addresses that it has lost are not used again. 0: every request looks the name up and connects."},
-    {.key = "flushpackets", .kind = RP_PARAM_ENUM, .offset = W(flushpackets), .words = flush_words, .example = "auto",
-     .dflt = "off", .help = "Without effect for HTTP, where nothing is held back."},
-    {.key = "flushwait", .kind = RP_PARAM_INT, .offset = W(flushwait_ms), .min = 0, .max = 1000, .example = "10",
-     .dflt = "10", .help = "Without effect for HTTP."},
-    {.key = "iobuffersize", .kind = RP_PARAM_SIZE, .offset = W(iobuffersize), .min = 512, .max = INT_MAX,
-     .zero_means = 8192, .example = "8192", .dflt = "8192", .help = "Without effect for HTTP."},
-    {.key = "receivebuffersize", .kind = RP_PARAM_SIZE, .offset = W(receivebuffersize), .min = 512, .max = INT_MAX,
-     .zero_means = 0, .example = "65536", .dflt = "0 (the system's)",
+    {ROW("enablereuse", SWITCH, reuse, 0, 0), .example = "On", .dflt = "On",
+     .help = "The opposite of disablereuse; the one written last counts."},
+    {ROW("addressttl", SECONDS, addressttl_s, -1, INT_MAX), .example = "300",
+     .dflt = "-1 (for the life of the process)",
+     .help = "How long the addresses of a name are believed; connections to addresses that it has "
+             "lost are not used again. 0: every request looks the name up and connects."},
+    {ROW("flushpackets", ENUM, flushpackets, 0, 0), .words = flush_words, .example = "auto",
+     .dflt = "off",
+     .help = "Without effect for HTTP, where nothing is held back."},
+    {ROW("flushwait", INT, flushwait_ms, 0, 1000), .example = "10", .dflt = "10",
+     .help = "Without effect for HTTP."},
+    {ROW("iobuffersize", SIZE, iobuffersize, 512, INT_MAX), .zero_means = 8192, .example = "8192",
+     .dflt = "8192",
+     .help = "Without effect for HTTP."},
+    {ROW("receivebuffersize", SIZE, receivebuffersize, 512, INT_MAX), .zero_means = 0,
+     .example = "65536", .dflt = "0 (the system's)",
      .help = "Receive buffer (SO_RCVBUF) of connections to the backend, in bytes."},
-    {.key = "responsefieldsize", .kind = RP_PARAM_SIZE, .offset = W(responsefieldsize), .min = 1, .max = INT_MAX,
-     .zero_means = 8192, .example = "16384", .dflt = "8192",
+    {ROW("responsefieldsize", SIZE, responsefieldsize, 1, INT_MAX), .zero_means = 8192,
+     .example = "16384", .dflt = "8192",
      .help = "Longest status line or header line accepted from the backend, in bytes."},
-    {.key = "route", .kind = RP_PARAM_STRING, .offset = W(route), .min = 0, .max = RP_ROUTE_MAX, .example = "node1",
-     .dflt = "none", .help = "Name of a balancer member in session identifiers (sticky sessions)."},
-    {.key = "redirect", .kind = RP_PARAM_STRING, .offset = W(redirect), .min = 0, .max = RP_ROUTE_MAX,
-     .example = "node2", .dflt = "none", .help = "Route whose member takes the sessions of this one while it can not be used."},
-    {.key = "status", .kind = RP_PARAM_STATUS, .offset = W(status_set), .example = "+H", .dflt = "none",
-     .help = "Flags of a balancer member that the configuration sets (+) or clears (-): D disabled, S stopped, I errors ignored, H hot standby, R hot spare, E in error, N draining, C health check failed."},
-    {.key = "lbset", .kind = RP_PARAM_INT, .offset = W(lbset), .min = 0, .max = RP_LBSET_MAX, .example = "1",
-     .dflt = "0", .help = "Members of a higher set are used when no member of a lower one can be."},
-    {.key = "upgrade", .kind = RP_PARAM_PROTOCOLS, .offset = W(upgrade), .min = 1, .max = 255, .example = "websocket",
+    {ROW("route", STRING, route, 0, RP_ROUTE_MAX), .example = "node1", .dflt = "none",
+     .help = "Name of a balancer member in session identifiers (sticky sessions)."},
+    {ROW("redirect", STRING, redirect, 0, RP_ROUTE_MAX), .example = "node2", .dflt = "none",
+     .help = "Route whose member takes the sessions of this one while it can not be used."},
+    {ROW("status", STATUS, status_set, 0, 0), .example = "+H", .dflt = "none",
+     .help = "Flags of a balancer member that the configuration sets (+) or clears (-): D "
+             "disabled, S stopped, I errors ignored, H hot standby, R hot spare, E in error, N "
+             "draining, C health check failed."},
+    {ROW("lbset", INT, lbset, 0, RP_LBSET_MAX), .example = "1", .dflt = "0",
+     .help = "Members of a higher set are used when no member of a lower one can be."},
+    {ROW("upgrade", PROTOCOLS, upgrade, 1, 255), .example = "websocket",
      .dflt = "none (websocket for ws: and wss:)",
-     .help = "Protocols that a client may upgrade to: names with commas between them, ANY or *, or NONE."},
-    {.key = "flusher", .kind = RP_PARAM_STRING, .offset = W(flusher), .min = 0, .max = 15, .example = "flush",
-     .dflt = "flush", .help = "Without effect for HTTP."},
-    {.key = "secret", .kind = RP_PARAM_STRING, .offset = W(secret), .min = 0, .max = 63, .example = "s3cret",
-     .dflt = "none", .help = "Without effect for HTTP."},
-    {.key = "hcmethod", .kind = RP_PARAM_WORD, .offset = W(hcmethod), .words = hcmethod_words, .example = "GET",
-     .dflt = "NONE", .later = LATER, .help = "How the health of a balancer member is checked."},
-    {.key = "hcuri", .kind = RP_PARAM_STRING, .offset = W(hcuri), .min = 0, .max = 63, .example = "/health",
-     .dflt = "none", .later = LATER, .help = "Path that a health check asks for, behind the member's own path."},
-    {.key = "hcinterval", .kind = RP_PARAM_TIME, .offset = W(hcinterval_us), .min = 100 * RP_MSEC_US,
-     .max = (apr_int64_t)INT_MAX * RP_SEC_US, .unit = RP_SEC_US, .example = "30", .dflt = "30", .later = LATER,
+     .help = "Protocols that a client may upgrade to: names with commas between them, ANY or *, "
+             "or NONE."},
+    {ROW("flusher", STRING, flusher, 0, 15), .example = "flush", .dflt = "flush",
+     .help = "Without effect for HTTP."},
+    {ROW("secret", STRING, secret, 0, 63), .example = "s3cret", .dflt = "none",
+     .help = "Without effect for HTTP."},
+    {ROW("hcmethod", WORD, hcmethod, 0, 0), .words = hcmethod_words, .example = "GET",
+     .dflt = "NONE", .later = LATER,
+     .help = "How the health of a balancer member is checked."},
+    {ROW("hcuri", STRING, hcuri, 0, 63), .example = "/health", .dflt = "none", .later = LATER,
+     .help = "Path that a health check asks for, behind the member's own path."},
+    {TIME("hcinterval", hcinterval_us, 100 * RP_MSEC_US, RP_SEC_US), .example = "30", .dflt = "30",
+     .later = LATER,
      .help = "Time between health checks."},
-    {.key = "hcpasses", .kind = RP_PARAM_INT, .offset = W(hcpasses), .min = 0, .max = INT_MAX, .example = "2",
-     .dflt = "1", .later = LATER, .help = "Good checks after which a member is used again."},
-    {.key = "hcfails", .kind = RP_PARAM_INT, .offset = W(hcfails), .min = 0, .max = INT_MAX, .example = "3",
-     .dflt = "1", .later = LATER, .help = "Bad checks after which a member is not used any more."},
-    {.key = "hctemplate", .kind = RP_PARAM_STRING, .offset = W(hctemplate), .min = 1, .max = 63, .example = "tcp5",
-     .dflt = "none", .later = LATER, .help = "Name of a ProxyHCTemplate whose settings are taken over."},
-    {.key = "hcexpr", .kind = RP_PARAM_STRING, .offset = W(hcexpr), .min = 1, .max = 15, .example = "ok234",
-     .dflt = "none", .later = LATER, .help = "Name of a ProxyHCExpr that decides whether a check was good."},
+    {ROW("hcpasses", INT, hcpasses, 0, INT_MAX), .example = "2", .dflt = "1", .later = LATER,
+     .help = "Good checks after which a member is used again."},
+    {ROW("hcfails", INT, hcfails, 0, INT_MAX), .example = "3", .dflt = "1", .later = LATER,
+     .help = "Bad checks after which a member is not used any more."},
+    {ROW("hctemplate", STRING, hctemplate, 1, 63), .example = "tcp5", .dflt = "none",
+     .later = LATER,
+     .help = "Name of a ProxyHCTemplate whose settings are taken over."},
+    {ROW("hcexpr", STRING, hcexpr, 1, 15), .example = "ok234", .dflt = "none", .later = LATER,
+     .help = "Name of a ProxyHCExpr that decides whether a check was good."},
 };
 
-const rp_param_table_t rp_worker_param_table = {"worker", rows, (int)(sizeof(rows) / sizeof(rows[0])), W(written)};
+const rp_param_table_t rp_worker_param_table = {"worker", rows,
+                                                (int)(sizeof(rows) / sizeof(rows[0])), W(written)};
 _Static_assert(sizeof(rows) / sizeof(rows[0]) <= 64, "one bit of `written` a row");
 
 const rp_param_row_t *rp_worker_param_rows(int *n)
@@ -102,7 +120,10 @@ const rp_param_row_t *rp_worker_param_rows(int *n)
     return rows;
 }
 
-const rp_param_row_t *rp_worker_param_row(const char *key) { return rp_param_find(&rp_worker_param_table, key); }
+const rp_param_row_t *rp_worker_param_row(const char *key)
+{
+    return rp_param_find(&rp_worker_param_table, key);
+}
 
 void rp_worker_params_init(rp_worker_params_t *p)
 {
@@ -145,10 +166,12 @@ void rp_worker_params_defaults(rp_worker_params_t *p)
     p->iobuffersize = p->iobuffersize < 0 ? 8192 : p->iobuffersize;
     p->receivebuffersize = p->receivebuffersize < 0 ? 0 : p->receivebuffersize;
     p->responsefieldsize = p->responsefieldsize < 0 ? 8192 : p->responsefieldsize;
-    p->hcinterval_us = p->hcinterval_us < 0 ? 30 * (apr_interval_time_t)RP_SEC_US : p->hcinterval_us;
+    p->hcinterval_us =
+        p->hcinterval_us < 0 ? 30 * (apr_interval_time_t)RP_SEC_US : p->hcinterval_us;
 }
 
-const char *rp_worker_param_set(apr_pool_t *pool, rp_worker_params_t *p, const char *key, const char *value)
+const char *rp_worker_param_set(apr_pool_t *pool, rp_worker_params_t *p, const char *key,
+                                const char *value)
 {
     return rp_param_set(pool, &rp_worker_param_table, &rp_balancer_param_table, p, key, value);
 }

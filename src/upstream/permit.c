@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Permits of a worker. The counter is one atomic; the queue of waiters has a mutex that nobody takes while permits are free.
+ * Permits of a worker. The counter is one atomic; the queue of waiters has a mutex that nobody
+ * takes while permits are free.
  *
- * No wake-up is lost: a waiter makes itself visible (waiters + 1) before it looks at the counter once more, and a releaser lowers the
- * counter before it looks for waiters. With sequentially consistent operations one of the two sees the other.
+ * No wake-up is lost: a waiter makes itself visible (waiters + 1) before it looks at the counter
+ * once more, and a releaser lowers the counter before it looks for waiters. With sequentially
+ * consistent operations one of the two sees the other.
  */
 #include <errno.h>
 #include <time.h>
@@ -22,7 +24,8 @@ static int count_up(rp_worker_t *w)
         if (max != 0 && n >= max) {
             return 0;
         }
-    } while (!__atomic_compare_exchange_n(&w->stat.in_flight, &n, n + 1, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+    } while (!__atomic_compare_exchange_n(&w->stat.in_flight, &n, n + 1, 0, __ATOMIC_SEQ_CST,
+                                          __ATOMIC_SEQ_CST));
     return 1;
 }
 
@@ -114,7 +117,8 @@ static int cond_init(pthread_cond_t *cond)
 /* Until granted or the deadline. The queue is left either way. */
 static apr_status_t wait_locked(rp_worker_t *w, thread_waiter_t *me, apr_time_t deadline_us)
 {
-    struct timespec until = {.tv_sec = (time_t)(deadline_us / 1000000), .tv_nsec = (long)(deadline_us % 1000000) * 1000};
+    struct timespec until = {.tv_sec = (time_t)(deadline_us / 1000000),
+                             .tv_nsec = (long)(deadline_us % 1000000) * 1000};
     int err = 0;
 
     while (!me->base.granted && err == 0) {

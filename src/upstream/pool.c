@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The pool: idle connections of an endpoint, most recently used first, and who may take, keep or close them.
+ * The pool: idle connections of an endpoint, most recently used first, and who may take, keep or
+ * close them.
  *
- * A worker's connections are counted in stat.permits and never number more than `max`. Busy ones are covered by a permit
- * (permit.c). Whoever has a permit and no connection finds either room, or an idle connection of the same worker somewhere, which
- * is closed and its place taken. No lock is held while a connection is closed, opened or checked.
+ * A worker's connections are counted in stat.permits and never number more than `max`. Busy ones
+ * are covered by a permit (permit.c). Whoever has a permit and no connection finds either room, or
+ * an idle connection of the same worker somewhere, which is closed and its place taken. No lock is
+ * held while a connection is closed, opened or checked.
  */
 #include "upstream/endpoint.h"
 
@@ -14,7 +16,7 @@
 #include "upstream/endpoint_int.h"
 
 #define MAINTAIN_EVERY_US 1000000
-#define PLACE_TRIES 1000 /* looks for a place; each failure means that others moved connections meanwhile */
+#define PLACE_TRIES 1000 /* a failed look means that others moved connections meanwhile */
 
 static void stat_add(apr_uint64_t *counter)
 {
@@ -60,7 +62,10 @@ static void doom(rp_doomed_t *d, rp_endpoint_t *ep, rp_conn_t *conn, rp_refuse_e
     d->why[d->n++] = why;
 }
 
-static int doomed_full(const rp_doomed_t *d) { return d->n == (int)(sizeof(d->conn) / sizeof(d->conn[0])); }
+static int doomed_full(const rp_doomed_t *d)
+{
+    return d->n == (int)(sizeof(d->conn) / sizeof(d->conn[0]));
+}
 
 static void doomed_close(rp_doomed_t *d)
 {
@@ -99,7 +104,8 @@ static int place_try(rp_worker_t *w)
         if (max != 0 && n >= max) {
             return 0;
         }
-    } while (!__atomic_compare_exchange_n(&w->stat.permits, &n, n + 1, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+    } while (!__atomic_compare_exchange_n(&w->stat.permits, &n, n + 1, 0, __ATOMIC_SEQ_CST,
+                                          __ATOMIC_SEQ_CST));
     return 1;
 }
 
@@ -107,7 +113,8 @@ static rp_conn_t *oldest_of_locked(rp_endpoint_t *ep, const rp_worker_t *w)
 {
     rp_conn_t *conn;
 
-    for (conn = APR_RING_LAST(&ep->shared.idle); conn != APR_RING_SENTINEL(&ep->shared.idle, rp_conn_t, link);
+    for (conn = APR_RING_LAST(&ep->shared.idle);
+         conn != APR_RING_SENTINEL(&ep->shared.idle, rp_conn_t, link);
          conn = APR_RING_PREV(conn, link)) {
         if (conn->worker == w) {
             return conn;
@@ -123,7 +130,8 @@ static rp_conn_t *steal(rp_endpoints_t *eps, const rp_worker_t *w)
     apr_hash_index_t *hi;
 
     apr_thread_mutex_lock(eps->mutex);
-    for (hi = apr_hash_first(NULL, eps->shared.by_id); hi != NULL && conn == NULL; hi = apr_hash_next(hi)) {
+    for (hi = apr_hash_first(NULL, eps->shared.by_id); hi != NULL && conn == NULL;
+         hi = apr_hash_next(hi)) {
         rp_endpoint_t *ep = apr_hash_this_val(hi);
 
         apr_thread_mutex_lock(ep->shared.mutex);
@@ -137,7 +145,8 @@ static rp_conn_t *steal(rp_endpoints_t *eps, const rp_worker_t *w)
     return conn;
 }
 
-/* The caller has a permit of w, so there is room, or an idle connection in its place; others may move them while we look. */
+/* The caller has a permit of w, so there is room, or an idle connection in its place; others may
+ * move them while we look. */
 static apr_status_t place_get(rp_endpoints_t *eps, rp_worker_t *w)
 {
     int tries;
@@ -170,11 +179,13 @@ static apr_interval_time_t hint_limit_us(int hint_s)
 
 static int learned_forbids(const rp_endpoint_t *ep, apr_interval_time_t idle, apr_time_t now_us)
 {
-    return ep != NULL && ep->shared.learned_idle_us > 0 && now_us - ep->shared.learned_at_us < RP_LEARN_FOR_US
+    return ep != NULL && ep->shared.learned_idle_us > 0
+           && now_us - ep->shared.learned_at_us < RP_LEARN_FOR_US
            && idle >= ep->shared.learned_idle_us;
 }
 
-int rp_conn_fresh_enough(const rp_conn_t *conn, const rp_worker_t *w, apr_time_t now_us, rp_refuse_e *why)
+int rp_conn_fresh_enough(const rp_conn_t *conn, const rp_worker_t *w, apr_time_t now_us,
+                         rp_refuse_e *why)
 {
     apr_interval_time_t idle = now_us - conn->idle_since_us;
 
@@ -197,7 +208,8 @@ static rp_refuse_e address_check(rp_conn_t *conn, const rp_worker_t *w, apr_time
     if (w->params.addressttl_s <= 0 || conn->endpoint->address.literal) {
         return RP_REFUSE_NONE;
     }
-    return rp_address_has(&conn->endpoint->address, conn->addr, now_us, apr_time_from_sec(w->params.addressttl_s))
+    return rp_address_has(&conn->endpoint->address, conn->addr, now_us,
+                          apr_time_from_sec(w->params.addressttl_s))
                    == APR_SUCCESS
                ? RP_REFUSE_NONE
                : RP_REFUSE_ADDRESS;
@@ -210,7 +222,7 @@ static void learn(rp_endpoint_t *ep, apr_interval_time_t idle, apr_time_t now_us
         return;
     }
     apr_thread_mutex_lock(ep->shared.mutex);
-    if (!learned_forbids(ep, idle, now_us)) { /* shorter than what is believed, or that is too old */
+    if (!learned_forbids(ep, idle, now_us)) { /* shorter than believed, or that is too old */
         ep->shared.learned_idle_us = idle;
         ep->shared.learned_at_us = now_us;
     }
@@ -219,14 +231,17 @@ static void learn(rp_endpoint_t *ep, apr_interval_time_t idle, apr_time_t now_us
 
 /* ---- take ---- */
 
-/* The asker's own pinned connection, else the most recently used one that is nobody's. One that is too old stays where it is:
- * rp_pool_maintain closes it soon, and no request has to wait for that. */
-static rp_conn_t *pick_locked(rp_endpoint_t *ep, const rp_worker_t *w, const void *pinned_to, apr_time_t now_us)
+/* The asker's own pinned connection, else the most recently used one that is nobody's. One that is
+ * too old stays where it is: rp_pool_maintain closes it soon, and no request has to wait for that.
+ */
+static rp_conn_t *pick_locked(rp_endpoint_t *ep, const rp_worker_t *w, const void *pinned_to,
+                              apr_time_t now_us)
 {
     rp_conn_t *conn, *free_one = NULL;
     rp_refuse_e why;
 
-    for (conn = APR_RING_FIRST(&ep->shared.idle); conn != APR_RING_SENTINEL(&ep->shared.idle, rp_conn_t, link);
+    for (conn = APR_RING_FIRST(&ep->shared.idle);
+         conn != APR_RING_SENTINEL(&ep->shared.idle, rp_conn_t, link);
          conn = APR_RING_NEXT(conn, link)) {
         int mine = conn->pinned_to == pinned_to;
 
@@ -241,7 +256,8 @@ static rp_conn_t *pick_locked(rp_endpoint_t *ep, const rp_worker_t *w, const voi
     return free_one;
 }
 
-static rp_refuse_e check_idle(rp_endpoint_t *ep, rp_conn_t *conn, const rp_worker_t *w, apr_time_t now_us)
+static rp_refuse_e check_idle(rp_endpoint_t *ep, rp_conn_t *conn, const rp_worker_t *w,
+                              apr_time_t now_us)
 {
     rp_refuse_e why = address_check(conn, w, now_us);
 
@@ -255,7 +271,8 @@ static rp_refuse_e check_idle(rp_endpoint_t *ep, rp_conn_t *conn, const rp_worke
 }
 
 /* One idle connection that is good, or NULL. */
-static rp_conn_t *take_idle(rp_endpoint_t *ep, rp_worker_t *w, const void *pinned_to, apr_time_t now_us)
+static rp_conn_t *take_idle(rp_endpoint_t *ep, rp_worker_t *w, const void *pinned_to,
+                            apr_time_t now_us)
 {
     for (;;) {
         rp_refuse_e why;
@@ -310,8 +327,8 @@ static apr_status_t take_new(rp_endpoint_t *ep, rp_worker_t *w, rp_conn_t **out)
     return APR_SUCCESS;
 }
 
-apr_status_t rp_pool_take(rp_endpoint_t *ep, rp_worker_t *w, void *pinned_to, int flags, apr_time_t now_us,
-                          rp_conn_t **out)
+apr_status_t rp_pool_take(rp_endpoint_t *ep, rp_worker_t *w, void *pinned_to, int flags,
+                          apr_time_t now_us, rp_conn_t **out)
 {
     rp_conn_t *conn = NULL;
     apr_status_t rv = (flags & RP_TAKE_GRANTED) ? APR_SUCCESS : rp_permit_try(w);
@@ -353,7 +370,8 @@ static rp_refuse_e may_keep(rp_conn_t *conn)
     if (conn->state != RP_CONN_READY) {
         return RP_REFUSE_ERROR;
     }
-    if (w->params.reuse == RP_OFF || w->params.addressttl_s == 0 || (w->never_reuse && w->params.reuse != RP_ON)) {
+    if (w->params.reuse == RP_OFF || w->params.addressttl_s == 0
+        || (w->never_reuse && w->params.reuse != RP_ON)) {
         return RP_REFUSE_DISABLED;
     }
     if (conn->peer_keepalive_s == 0) {
@@ -368,7 +386,8 @@ static rp_refuse_e may_keep(rp_conn_t *conn)
     return RP_REFUSE_NONE;
 }
 
-/* Idle connections that may be in the list after a put. smax without ttl closes at once; with ttl, age decides. */
+/* Idle connections that may be in the list after a put. smax without ttl closes at once; with ttl,
+ * age decides. */
 static int idle_limit(const rp_worker_t *w)
 {
     int limit = RP_IDLE_MAX;
@@ -441,7 +460,8 @@ rp_refuse_e rp_pool_put(rp_conn_t *conn, rp_refuse_e why, apr_time_t now_us)
 
 /* ---- maintenance ---- */
 
-/* `min` idle connections stay open however old they are; whether they are used is for the time rules to say. */
+/* `min` idle connections stay open however old they are; whether they are used is for the time
+ * rules to say. */
 static void doom_expired_locked(rp_endpoint_t *ep, apr_time_t now_us, rp_doomed_t *d)
 {
     rp_conn_t *conn = APR_RING_LAST(&ep->shared.idle);
@@ -450,14 +470,16 @@ static void doom_expired_locked(rp_endpoint_t *ep, apr_time_t now_us, rp_doomed_
         rp_conn_t *next = APR_RING_PREV(conn, link);
         rp_refuse_e why;
 
-        if (!rp_conn_fresh_enough(conn, conn->worker, now_us, &why) && ep->shared.nidle > conn->worker->params.min) {
+        if (!rp_conn_fresh_enough(conn, conn->worker, now_us, &why)
+            && ep->shared.nidle > conn->worker->params.min) {
             doom(d, ep, conn, why);
         }
         conn = next;
     }
 }
 
-/* Backends that closed while nobody looked: one poll for many connections, so that sockets do not pile up half closed. */
+/* Backends that closed while nobody looked: one poll for many connections, so that sockets do not
+ * pile up half closed. */
 static void doom_closed_locked(rp_endpoint_t *ep, rp_doomed_t *d)
 {
     struct pollfd fds[64];
@@ -466,7 +488,8 @@ static void doom_closed_locked(rp_endpoint_t *ep, rp_doomed_t *d)
     rp_conn_t *conn;
 
     for (conn = APR_RING_LAST(&ep->shared.idle);
-         conn != APR_RING_SENTINEL(&ep->shared.idle, rp_conn_t, link) && n < 64; conn = APR_RING_PREV(conn, link)) {
+         conn != APR_RING_SENTINEL(&ep->shared.idle, rp_conn_t, link) && n < 64;
+         conn = APR_RING_PREV(conn, link)) {
         conns[n] = conn;
         fds[n].fd = rp_conn_fd(conn);
         fds[n].events = POLLIN;
@@ -476,7 +499,8 @@ static void doom_closed_locked(rp_endpoint_t *ep, rp_doomed_t *d)
         return;
     }
     for (i = 0; i < n && !doomed_full(d); i++) {
-        rp_refuse_e why = fds[i].revents ? (rp_refuse_e)rp_conn_reuse_check(conns[i]) : RP_REFUSE_NONE;
+        rp_refuse_e why =
+            fds[i].revents ? (rp_refuse_e)rp_conn_reuse_check(conns[i]) : RP_REFUSE_NONE;
 
         if (why != RP_REFUSE_NONE) {
             doom(d, ep, conns[i], why);
@@ -492,7 +516,8 @@ static int maintain_turn(rp_endpoints_t *eps, apr_time_t now_us)
     if (now_us - last < MAINTAIN_EVERY_US) {
         return 0;
     }
-    return __atomic_compare_exchange_n(&eps->maintained_us, &last, now_us, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+    return __atomic_compare_exchange_n(&eps->maintained_us, &last, now_us, 0, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_RELAXED);
 }
 
 void rp_pool_maintain(rp_endpoints_t *eps, apr_time_t now_us)
@@ -504,7 +529,8 @@ void rp_pool_maintain(rp_endpoints_t *eps, apr_time_t now_us)
         return;
     }
     apr_thread_mutex_lock(eps->mutex);
-    for (hi = apr_hash_first(NULL, eps->shared.by_id); hi != NULL && !doomed_full(&d); hi = apr_hash_next(hi)) {
+    for (hi = apr_hash_first(NULL, eps->shared.by_id); hi != NULL && !doomed_full(&d);
+         hi = apr_hash_next(hi)) {
         rp_endpoint_t *ep = apr_hash_this_val(hi);
 
         apr_thread_mutex_lock(ep->shared.mutex);
@@ -546,7 +572,8 @@ void rp_pool_unpin(rp_endpoints_t *eps, void *pinned_to)
             return;
         }
         apr_thread_mutex_lock(eps->mutex);
-        for (hi = apr_hash_first(NULL, eps->shared.by_id); hi != NULL && !doomed_full(&d); hi = apr_hash_next(hi)) {
+        for (hi = apr_hash_first(NULL, eps->shared.by_id); hi != NULL && !doomed_full(&d);
+             hi = apr_hash_next(hi)) {
             rp_endpoint_t *ep = apr_hash_this_val(hi);
 
             apr_thread_mutex_lock(ep->shared.mutex);

@@ -16,7 +16,10 @@ const char *rp_worker_name(apr_pool_t *pool, const rp_url_t *url)
     return url->uds == NULL ? text : apr_pstrcat(pool, "unix:", url->uds, "|", text, NULL);
 }
 
-static const char *copy(apr_pool_t *pool, const char *s) { return s == NULL ? NULL : apr_pstrdup(pool, s); }
+static const char *copy(apr_pool_t *pool, const char *s)
+{
+    return s == NULL ? NULL : apr_pstrdup(pool, s);
+}
 
 rp_worker_t *rp_worker_create(apr_pool_t *pool, const rp_url_t *url, const char *name)
 {
@@ -81,7 +84,8 @@ static int same_uds(const char *a, const char *b)
 }
 
 /* How many bytes of url the worker covers (its own length), or 0. */
-static apr_size_t covers(const rp_worker_t *w, const char *url, apr_size_t url_len, apr_size_t authority)
+static apr_size_t covers(const rp_worker_t *w, const char *url, apr_size_t url_len,
+                         apr_size_t authority)
 {
     const char *text = w->wildcard ? w->wildcard : w->match;
     const char *dollar = w->wildcard ? strchr(text, '$') : NULL;

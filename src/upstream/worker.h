@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file worker.h
- * A worker: the normalised URL of a destination with its path and socket path; its parameters, and per child its permits and
- * counters. Idle connections are not here but on endpoints (endpoint.h), so that all workers of one server share them.
+ * A worker: the normalised URL of a destination with its path and socket path; its parameters, and
+ * per child its permits and counters. Idle connections are not here but on endpoints (endpoint.h),
+ * so that all workers of one server share them.
  */
 #ifndef RP_UPSTREAM_WORKER_H
 #define RP_UPSTREAM_WORKER_H
@@ -24,65 +25,71 @@ struct rp_waiter_t;
 
 /** Counters of a worker in one child; 32-bit gauges and 64-bit counters, atomic. */
 typedef struct rp_worker_stat_t {
-    apr_uint32_t permits;               /**< connections that exist now: busy and idle; at most `max` */
-    apr_uint32_t in_flight;             /**< permits in use: exchanges with a connection or with the right to one; at most `max` */
+    apr_uint32_t permits;               /**< connections, busy and idle; at most `max` */
+    apr_uint32_t in_flight;             /**< permits that are out; at most `max` */
     apr_uint32_t waiters;               /**< threads or exchanges that wait for a permit */
     apr_uint64_t opened, reused, closed, resends;
     apr_uint64_t refused[16];           /**< by rp_refuse_e */
 } rp_worker_stat_t;
 
 typedef struct rp_worker_t {
-    const char *name;                   /**< normal form, shown to people: URL, with "unix:/path|" in front for sockets */
+    const char *name;                   /**< normal form: URL, "unix:/path|" before it */
     rp_url_t url;
     rp_worker_params_t params;          /**< const after the configuration was checked */
     const char *defined_at;             /**< "file:line" */
-    void *ssl_conf;                     /**< ap_conf_vector_t * of the <Proxy> section or server that SSLProxy* come from */
+    void *ssl_conf;                     /**< ap_conf_vector_t * that SSLProxy* come from */
     int is_tls;                         /**< https, wss */
-    int configured;                     /**< 0: made at run time for a destination outside the configuration */
+    int configured;                     /**< 0: for destinations outside the configuration */
     int ignore_errors;                  /**< direct workers never enter the error state */
     int never_reuse;                    /**< host or port comes from a capture */
     const char *wildcard;               /**< not NULL: name with "$n" in it, as written */
     /** Per child, set by rp_worker_child_init. */
     rp_worker_stat_t stat;
-    struct rp_endpoint_t *endpoint;     /**< cached endpoint when SNI and source do not vary per request */
+    struct rp_endpoint_t *endpoint;     /**< when SNI and source do not vary per request */
     const char *authority;              /**< rp_url_authority of url: the Host header */
     const char *match;                  /**< rp_url_str of url: what rp_worker_find compares */
     struct {
-        pthread_mutex_t mutex;          /**< guards the waiters' queue; not taken while permits are free and nobody waits */
+        pthread_mutex_t mutex;          /**< not taken while permits are free and nobody waits */
         APR_RING_HEAD(rp_waiter_ring_t, rp_waiter_t) waiters; /**< oldest first */
         int ready;                      /**< rp_worker_child_init was here */
     } shared;
 } rp_worker_t;
 
-/** Make a worker from a parsed URL; strings are copied to pool. params at their sentinels. Configuration time. */
+/** Make a worker from a parsed URL; strings are copied to pool. params at their sentinels.
+ * Configuration time. */
 rp_worker_t *rp_worker_create(apr_pool_t *pool, const rp_url_t *url, const char *name);
 
 /** Name of a worker: rp_url_str with the socket path in front. */
 const char *rp_worker_name(apr_pool_t *pool, const rp_url_t *url);
 
-/** Per child: mutexes. pool: the child's; the mutex is destroyed with it. Permits work only after this. A second call is harmless. */
+/** Per child: mutexes. pool: the child's; the mutex is destroyed with it. Permits work only after
+ * this. A second call is harmless. */
 apr_status_t rp_worker_child_init(rp_worker_t *w, apr_pool_t *pool) RP_WARN_UNUSED;
 
-/** Of an array of rp_worker_t *, the one whose URL is the longest prefix of url (rp_url_str form) and covers at least scheme, host and
- * port and has the same socket path (NULL = none). No path boundary, as administrators know it. A worker with "$n" in its path
- * matches by what is before the '$', and only URLs at least as long as its own text. NULL when none does. Thread-safe. */
+/** Of an array of rp_worker_t *, the one whose URL is the longest prefix of url (rp_url_str form)
+ * and covers at least scheme, host and port and has the same socket path (NULL = none). No path
+ * boundary, as administrators know it. A worker with "$n" in its path matches by what is before the
+ * '$', and only URLs at least as long as its own text. NULL when none does. Thread-safe. */
 rp_worker_t *rp_worker_find(const apr_array_header_t *workers, const char *url, const char *uds);
 
 /*
- * Permits: the right to have a connection of w in use. At most `max` of them are out (0 or unset: any number). Idle connections hold none,
- * but together with the busy ones never number more than `max`: rp_pool_take sees to that. Waiters are queued objects, first come first
- * served: a released permit is handed to the oldest one, so that nobody who comes later can take it away.
+ * Permits: the right to have a connection of w in use. At most `max` of them are out (0 or unset:
+ * any number). Idle connections hold none, but together with the busy ones never number more than
+ * `max`: rp_pool_take sees to that. Waiters are queued objects, first come first served: a released
+ * permit is handed to the oldest one, so that nobody who comes later can take it away.
  */
 
-/** Take a permit without waiting. APR_SUCCESS, or APR_EAGAIN: none is free, or others wait already. Thread-safe. */
+/** Take a permit without waiting. APR_SUCCESS, or APR_EAGAIN: none is free, or others wait already.
+ * Thread-safe. */
 apr_status_t rp_permit_try(rp_worker_t *w) RP_WARN_UNUSED;
 /** Give it back, to the oldest waiter when there is one. Thread-safe. */
 void rp_permit_release(rp_worker_t *w);
-/** Blocking driver only: wait in line for a permit until deadline_us (monotonic). APR_SUCCESS: the caller owns a permit, to be passed to
- * rp_pool_take with RP_TAKE_GRANTED or given back by rp_permit_release. APR_TIMEUP: the line was left. */
+/** Blocking driver only: wait in line for a permit until deadline_us (monotonic). APR_SUCCESS: the
+ * caller owns a permit, to be passed to rp_pool_take with RP_TAKE_GRANTED or given back by
+ * rp_permit_release. APR_TIMEUP: the line was left. */
 apr_status_t rp_permit_acquire(rp_worker_t *w, apr_time_t deadline_us) RP_WARN_UNUSED;
-/** As rp_permit_acquire, but the permit is given back at once: APR_SUCCESS means that one was free a moment ago, try again. Unfair: who comes
- * later may win. */
+/** As rp_permit_acquire, but the permit is given back at once: APR_SUCCESS means that one was free
+ * a moment ago, try again. Unfair: who comes later may win. */
 apr_status_t rp_permit_wait(rp_worker_t *w, apr_time_t deadline_us) RP_WARN_UNUSED;
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Addresses: literals and sockets at once, names by the resolver, sets that live as long as their references. */
+/* Addresses: literals and sockets at once, names by the resolver, sets that live as long as their
+ * references. */
 #include "upstream_unit.h"
 
 #include <apr_thread_proc.h>
@@ -19,7 +20,8 @@ START_TEST(address_literal_known_at_once)
     char ip[64];
 
     init("127.0.0.1", 8080, NULL);
-    ck_assert_int_eq(rp_address_cached(&addr, 5 * SEC, 0, &set), APR_SUCCESS); /* literals do not age */
+    ck_assert_int_eq(rp_address_cached(&addr, 5 * SEC, 0, &set),
+                     APR_SUCCESS); /* literals do not age */
     ck_assert_int_eq(rp_addrset_count(set), 1);
     ck_assert_int_eq(rp_addrset_at(set, 0)->port, 8080);
     ck_assert_int_eq(apr_sockaddr_ip_getbuf(ip, sizeof(ip), rp_addrset_at(set, 0)), APR_SUCCESS);
@@ -82,7 +84,8 @@ START_TEST(address_name_resolved_cached_aged)
     ck_assert_ptr_eq(again, set);
     rp_addrset_unref(again);
     ck_assert_int_eq(rp_address_cached(&addr, 20 * SEC, 10 * SEC, &again), APR_EAGAIN);
-    ck_assert_int_eq(rp_address_cached(&addr, 10 * SEC, 0, &again), APR_EAGAIN); /* 0: never believed */
+    ck_assert_int_eq(rp_address_cached(&addr, 10 * SEC, 0, &again),
+                     APR_EAGAIN); /* 0: never believed */
     ck_assert_int_eq(rp_address_cached(&addr, 9999999 * SEC, -1, &again), APR_SUCCESS);
     rp_addrset_unref(again);
     rp_addrset_unref(set);
@@ -131,8 +134,10 @@ START_TEST(address_has_member_stranger_and_age)
     ck_assert_int_eq(rp_address_resolve(&addr, 10 * SEC, &set), APR_SUCCESS);
     ck_assert_int_eq(rp_address_has(&addr, rp_addrset_at(set, 0), 11 * SEC, 5 * SEC), APR_SUCCESS);
     ck_assert_int_eq(rp_address_has(&addr, rp_addrset_at(set, 0), 15 * SEC, 5 * SEC), APR_EAGAIN);
-    ck_assert_int_eq(rp_address_has(&addr, rp_addrset_at(stranger, 0), 11 * SEC, 5 * SEC), APR_NOTFOUND);
-    ck_assert_int_eq(rp_address_has(&other, rp_addrset_at(set, 0), 1, 0), APR_SUCCESS); /* literals do not change */
+    ck_assert_int_eq(rp_address_has(&addr, rp_addrset_at(stranger, 0), 11 * SEC, 5 * SEC),
+                     APR_NOTFOUND);
+    ck_assert_int_eq(rp_address_has(&other, rp_addrset_at(set, 0), 1, 0),
+                     APR_SUCCESS); /* literals do not change */
     rp_addrset_unref(set);
     rp_addrset_unref(stranger);
     rp_address_destroy(&addr);

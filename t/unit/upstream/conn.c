@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Plain connections on real sockets: connect, read, write, half-close, check before reuse, reset. */
+/* Plain connections on real sockets: connect, read, write, half-close, check before reuse, reset.
+ */
 #include "upstream_unit.h"
 
 #include <netinet/tcp.h>
@@ -35,7 +36,8 @@ static apr_sockaddr_t *literal(const char *ip, int port)
 {
     apr_sockaddr_t *sa = NULL;
 
-    ck_assert_int_eq(apr_sockaddr_info_get(&sa, ip, APR_UNSPEC, (apr_port_t)port, 0, pool), APR_SUCCESS);
+    ck_assert_int_eq(apr_sockaddr_info_get(&sa, ip, APR_UNSPEC, (apr_port_t)port, 0, pool),
+                     APR_SUCCESS);
     return sa;
 }
 
@@ -161,7 +163,8 @@ START_TEST(conn_unix_socket)
 }
 END_TEST
 
-/* Nobody accepts: a further connect finds the queue full, which nothing would ever announce the end of. */
+/* Nobody accepts: a further connect finds the queue full, which nothing would ever announce the end
+ * of. */
 START_TEST(conn_unix_socket_full_is_refused)
 {
     const char *path = apr_psprintf(pool, "/tmp/rp-unit-full-%d.sock", (int)getpid());

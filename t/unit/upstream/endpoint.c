@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Endpoints: what makes two of them one, how many unconfigured ones live, who may not be evicted. */
+/* Endpoints: what makes two of them one, how many unconfigured ones live, who may not be evicted.
+ */
 #include "upstream_unit.h"
 
 static rig_t rig;
@@ -44,8 +45,13 @@ END_TEST
 START_TEST(endpoint_each_part_of_the_key_counts)
 {
     static const int conf_a = 0, conf_b = 0;
-    const rp_endpoint_key_t base = {.is_tls = 1, .host = "127.0.0.1", .port = 443, .sni = "127.0.0.1", .ssl_conf = &conf_a,
-                                    .ssl_server = &conf_a, .source = "127.0.0.1"};
+    const rp_endpoint_key_t base = {.is_tls = 1,
+                                    .host = "127.0.0.1",
+                                    .port = 443,
+                                    .sni = "127.0.0.1",
+                                    .ssl_conf = &conf_a,
+                                    .ssl_server = &conf_a,
+                                    .source = "127.0.0.1"};
     rp_endpoint_key_t key = base;
     rp_endpoint_t *first = get(&base), *other[9];
     int n = 0, i, j;
@@ -87,7 +93,8 @@ END_TEST
 /* Parts can not flow into each other. */
 START_TEST(endpoint_keys_are_unambiguous)
 {
-    const rp_endpoint_key_t a = {.host = "ab", .uds = "/c/d", .port = 1}, b = {.host = "ab/c", .uds = "/d", .port = 1};
+    const rp_endpoint_key_t a = {.host = "ab", .uds = "/c/d", .port = 1},
+                            b = {.host = "ab/c", .uds = "/d", .port = 1};
 
     ck_assert_ptr_ne(get(&a), get(&b));
 }
@@ -96,7 +103,8 @@ END_TEST
 START_TEST(endpoint_plain_ignores_tls_parts)
 {
     static const int conf = 0;
-    const rp_endpoint_key_t a = {.host = "127.0.0.1", .port = 1}, b = {.host = "127.0.0.1", .port = 1, .ssl_conf = &conf};
+    const rp_endpoint_key_t a = {.host = "127.0.0.1", .port = 1},
+                            b = {.host = "127.0.0.1", .port = 1, .ssl_conf = &conf};
 
     ck_assert_ptr_eq(get(&a), get(&b));
 }
@@ -221,7 +229,10 @@ START_TEST(endpoint_foreign_sni_counts_as_unconfigured)
     int i, n;
 
     for (i = 0; i < 50; i++) {
-        rp_endpoint_key_t key = {.is_tls = 1, .host = "127.0.0.1", .port = 443, .sni = apr_psprintf(pool, "n%d.example", i)};
+        rp_endpoint_key_t key = {.is_tls = 1,
+                                 .host = "127.0.0.1",
+                                 .port = 443,
+                                 .sni = apr_psprintf(pool, "n%d.example", i)};
         rp_endpoint_t *ep = NULL;
         ck_assert_int_eq(rp_endpoint_get(rig.eps, &key, 1, i, &ep), APR_SUCCESS);
         rp_endpoint_release(ep);
@@ -249,7 +260,8 @@ START_TEST(endpoint_evicted_closes_its_idle_connections)
     }
     ck_assert_uint_eq(w->stat.closed, 0);
     ck_assert_int_eq(put_ok(conn, 20), RP_REFUSE_NONE);
-    rp_endpoint_release(unconfigured(99, 30)); /* one too many, and the oldest has no user any more */
+    rp_endpoint_release(
+        unconfigured(99, 30)); /* one too many, and the oldest has no user any more */
     ck_assert_int_eq(wait_fd(peer, POLLIN), 1);
     ck_assert_int_eq((int)read(peer, &c, 1), 0);
     ck_assert_uint_eq(w->stat.refused[RP_REFUSE_EVICTED], 1);
@@ -288,7 +300,8 @@ START_TEST(endpoint_refuse_names_are_distinct)
         }
     }
     ck_assert_str_eq(rp_refuse_str((rp_refuse_e)99), "unknown");
-    ck_assert_int_le(RP_REFUSE_COUNT, (int)(sizeof(rig.w->stat.refused) / sizeof(rig.w->stat.refused[0])));
+    ck_assert_int_le(RP_REFUSE_COUNT,
+                     (int)(sizeof(rig.w->stat.refused) / sizeof(rig.w->stat.refused[0])));
     rp_endpoint_release(NULL);
 }
 END_TEST

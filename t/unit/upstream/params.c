@@ -22,29 +22,51 @@ static void ok(rp_worker_params_t *to, const char *key, const char *value)
 static const struct {
     const char *key, *value, *sentence;
 } sentences[] = {
-    {"ttl", "0", "ttl: \"0\" is not a whole number of seconds from 1 to 2147483647; write for example ttl=60"},
-    {"TTL", "500ms", "ttl: \"500ms\" is not a whole number of seconds from 1 to 2147483647; write for example ttl=60"},
-    {"timeout", "0", "timeout: \"0\" is not a time of at least 1 ms (a number of seconds, or with suffix ms, s, mi or h); "
-                     "write for example timeout=60"},
-    {"acquire", "x", "acquire: \"x\" is not a time of at least 1 ms (a number of milliseconds, or with suffix ms, s, mi or "
-                     "h); write for example acquire=500ms"},
-    {"loadfactor", "0", "loadfactor: \"0\" is not a number from 1 to 100, with at most a decimal point; write for example "
-                        "loadfactor=1.5"},
+    {"ttl", "0",
+     "ttl: \"0\" is not a whole number of seconds from 1 to 2147483647; write for example ttl=60"},
+    {"TTL", "500ms",
+     "ttl: \"500ms\" is not a whole number of seconds from 1 to 2147483647; write for example "
+     "ttl=60"},
+    {"timeout", "0",
+     "timeout: \"0\" is not a time of at least 1 ms (a number of seconds, or with suffix ms, s, mi "
+     "or h); "
+     "write for example timeout=60"},
+    {"acquire", "x",
+     "acquire: \"x\" is not a time of at least 1 ms (a number of milliseconds, or with suffix ms, "
+     "s, mi or "
+     "h); write for example acquire=500ms"},
+    {"loadfactor", "0",
+     "loadfactor: \"0\" is not a number from 1 to 100, with at most a decimal point; write for "
+     "example "
+     "loadfactor=1.5"},
     {"keepalive", "yes", "keepalive: \"yes\" is not On or Off; write for example keepalive=On"},
-    {"flushpackets", "1", "flushpackets: \"1\" is not one of off, on, auto; write for example flushpackets=auto"},
-    {"iobuffersize", "1", "iobuffersize: \"1\" is not 0 (for 8192) or a whole number of bytes from 512 to 2147483647; write for "
-                          "example iobuffersize=8192"},
-    {"receivebuffersize", "1", "receivebuffersize: \"1\" is not 0 or a whole number of bytes from 512 to 2147483647; write for "
-                               "example receivebuffersize=65536"},
-    {"max", "-1", "max: \"-1\" is not a whole number from 0 to 2147483647; write for example max=100"},
-    {"status", "Q", "status: \"Q\" is not letters from DSIHRENCOGUF with + or - before them; write for example status=+H"},
-    {"route", "a\nb\"", "route: \"a\\x0ab\\x22\" is not a text of at most 63 characters without control characters; write for "
-                        "example route=node1"},
+    {"flushpackets", "1",
+     "flushpackets: \"1\" is not one of off, on, auto; write for example flushpackets=auto"},
+    {"iobuffersize", "1",
+     "iobuffersize: \"1\" is not 0 (for 8192) or a whole number of bytes from 512 to 2147483647; "
+     "write for "
+     "example iobuffersize=8192"},
+    {"receivebuffersize", "1",
+     "receivebuffersize: \"1\" is not 0 or a whole number of bytes from 512 to 2147483647; write "
+     "for "
+     "example receivebuffersize=65536"},
+    {"max", "-1",
+     "max: \"-1\" is not a whole number from 0 to 2147483647; write for example max=100"},
+    {"status", "Q",
+     "status: \"Q\" is not letters from DSIHRENCOGUF with + or - before them; write for example "
+     "status=+H"},
+    {"route", "a\nb\"",
+     "route: \"a\\x0ab\\x22\" is not a text of at most 63 characters without control characters; "
+     "write for "
+     "example route=node1"},
     {"maxx", "1", "unknown worker parameter \"maxx\"; did you mean max?"},
     {"keep-alive", "On", "unknown worker parameter \"keep-alive\"; did you mean keepalive?"},
-    {"xyzzy\001", "1", "unknown worker parameter \"xyzzy\\x01\"; the manual's page on parameters lists them all"},
-    {"maxattempts", "1", "maxattempts is a parameter of a balancer, not of a worker; write it on the ProxyPass line or in a "
-                         "ProxySet of the balancer:// URL"},
+    {"xyzzy\001", "1",
+     "unknown worker parameter \"xyzzy\\x01\"; the manual's page on parameters lists them all"},
+    {"maxattempts", "1",
+     "maxattempts is a parameter of a balancer, not of a worker; write it on the ProxyPass line or "
+     "in a "
+     "ProxySet of the balancer:// URL"},
 };
 
 START_TEST(sentence_names_key_value_range_and_next_step)
@@ -62,10 +84,12 @@ START_TEST(sentence_of_a_worker_key_on_a_balancer)
 
     rp_balancer_params_init(&b);
     ck_assert_str_eq(rp_balancer_param_set(pool, &b, "ttl", "1"),
-                     "ttl is a parameter of a worker, not of a balancer; write it on the BalancerMember or on the ProxyPass line "
+                     "ttl is a parameter of a worker, not of a balancer; write it on the "
+                     "BalancerMember or on the ProxyPass line "
                      "of the backend's own URL");
     ck_assert_str_eq(rp_balancer_param_set(pool, &b, "failonstatus", "x"),
-                     "failonstatus: \"x\" is not a list of status codes from 100 to 599 with commas between them; write for "
+                     "failonstatus: \"x\" is not a list of status codes from 100 to 599 with "
+                     "commas between them; write for "
                      "example failonstatus=500,503");
 }
 END_TEST

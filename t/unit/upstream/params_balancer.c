@@ -5,8 +5,8 @@
 #include "upstream/params_int.h"
 
 static const char *const all_keys[] = {
-    "lbmethod", "stickysession", "stickysessionsep", "scolonpathdelim", "nofailover", "timeout", "maxattempts",
-    "failonstatus", "failontimeout", "forcerecovery", "nonce", "growth",
+    "lbmethod",    "stickysession", "stickysessionsep", "scolonpathdelim", "nofailover", "timeout",
+    "maxattempts", "failonstatus",  "failontimeout",    "forcerecovery",   "nonce",      "growth",
 };
 
 START_TEST(table_has_every_key_once)
@@ -37,7 +37,8 @@ START_TEST(table_rows_are_sound)
     ck_assert_int_eq(row->help[strlen(row->help) - 1], '.');
     ck_assert_ptr_null(rp_balancer_param_set(pool, &p, row->key, row->example));
     ck_assert_uint_eq(p.written, (apr_uint64_t)1 << _i);
-    ck_assert_int_eq(row->later != NULL, strcmp(row->key, "nonce") == 0 || strcmp(row->key, "growth") == 0);
+    ck_assert_int_eq(row->later != NULL,
+                     strcmp(row->key, "nonce") == 0 || strcmp(row->key, "growth") == 0);
 }
 END_TEST
 

@@ -16,7 +16,10 @@ static void setup(void)
     w = make_worker(pool, 80, "/");
 }
 
-static apr_uint32_t in_flight(void) { return __atomic_load_n(&w->stat.in_flight, __ATOMIC_SEQ_CST); }
+static apr_uint32_t in_flight(void)
+{
+    return __atomic_load_n(&w->stat.in_flight, __ATOMIC_SEQ_CST);
+}
 static apr_uint32_t waiters(void) { return __atomic_load_n(&w->stat.waiters, __ATOMIC_SEQ_CST); }
 
 START_TEST(permit_without_max_no_limit)
@@ -58,7 +61,8 @@ START_TEST(permit_acquire_times_out_in_time)
     ck_assert_uint_eq(waiters(), 0);
     ck_assert_int_eq(rp_permit_acquire(w, -5), APR_TIMEUP); /* long over */
     rp_permit_release(w);
-    ck_assert_int_eq(rp_permit_acquire(w, rp_clock_now_us()), APR_SUCCESS); /* free: no need to wait */
+    ck_assert_int_eq(rp_permit_acquire(w, rp_clock_now_us()),
+                     APR_SUCCESS); /* free: no need to wait */
     ck_assert_uint_eq(in_flight(), 1);
 }
 END_TEST
@@ -155,7 +159,8 @@ static void *APR_THREAD_FUNC hammer(apr_thread_t *t, void *data)
         int impatient = rand_r(&seed) % 4 == 0;
 
         if (rp_permit_try(w) != APR_SUCCESS
-            && rp_permit_acquire(w, rp_clock_now_us() + (impatient ? 100 : 20 * SEC)) != APR_SUCCESS) {
+            && rp_permit_acquire(w, rp_clock_now_us() + (impatient ? 100 : 20 * SEC))
+                   != APR_SUCCESS) {
             ck_assert_int_eq(impatient, 1); /* a patient one never starves: no wake-up is lost */
             __atomic_add_fetch(&timeouts, 1, __ATOMIC_RELAXED);
             continue;
@@ -163,7 +168,8 @@ static void *APR_THREAD_FUNC hammer(apr_thread_t *t, void *data)
         now_inside = __atomic_add_fetch(&inside, 1, __ATOMIC_SEQ_CST);
         most = __atomic_load_n(&most_inside, __ATOMIC_SEQ_CST);
         while (now_inside > most
-               && !__atomic_compare_exchange_n(&most_inside, &most, now_inside, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+               && !__atomic_compare_exchange_n(&most_inside, &most, now_inside, 0, __ATOMIC_SEQ_CST,
+                                               __ATOMIC_SEQ_CST)) {
         }
         if (rand_r(&seed) % 3 == 0) {
             sched_yield();
@@ -183,7 +189,9 @@ START_TEST(permit_hammered_max_holds_none_lost)
     w->params.max = 3;
     inside = most_inside = timeouts = 0;
     for (i = 0; i < 16; i++) {
-        ck_assert_int_eq(apr_thread_create(&t[i], NULL, hammer, (void *)(apr_uintptr_t)(i + 1), pool), APR_SUCCESS);
+        ck_assert_int_eq(
+            apr_thread_create(&t[i], NULL, hammer, (void *)(apr_uintptr_t)(i + 1), pool),
+            APR_SUCCESS);
     }
     for (i = 0; i < 16; i++) {
         apr_thread_join(&rv, t[i]);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pool on real sockets: what is used again, what is refused and why, limits, age, pinned connections, sixteen threads. */
+/* The pool on real sockets: what is used again, what is refused and why, limits, age, pinned
+ * connections, sixteen threads. */
 #include "upstream_unit.h"
 
 #include <fcntl.h>
@@ -180,14 +181,17 @@ START_TEST(pool_reuse_switched_off)
     int peer;
 
     rig.w->params.reuse = RP_OFF;
-    ck_assert_int_eq(put_ok(take_connected(&rig, rig.ep, rig.w, NULL, 1, &peer), 2), RP_REFUSE_DISABLED);
+    ck_assert_int_eq(put_ok(take_connected(&rig, rig.ep, rig.w, NULL, 1, &peer), 2),
+                     RP_REFUSE_DISABLED);
     close(peer);
     rig.w->params.reuse = RP_UNSET;
     rig.w->never_reuse = 1;
-    ck_assert_int_eq(put_ok(take_connected(&rig, rig.ep, rig.w, NULL, 1, &peer), 2), RP_REFUSE_DISABLED);
+    ck_assert_int_eq(put_ok(take_connected(&rig, rig.ep, rig.w, NULL, 1, &peer), 2),
+                     RP_REFUSE_DISABLED);
     close(peer);
     rig.w->params.reuse = RP_ON;
-    ck_assert_int_eq(put_ok(take_connected(&rig, rig.ep, rig.w, NULL, 1, &peer), 2), RP_REFUSE_NONE);
+    ck_assert_int_eq(put_ok(take_connected(&rig, rig.ep, rig.w, NULL, 1, &peer), 2),
+                     RP_REFUSE_NONE);
     close(peer);
 }
 END_TEST
@@ -197,7 +201,8 @@ START_TEST(pool_addressttl_zero_is_no_reuse)
     int peer;
 
     rig.w->params.addressttl_s = 0;
-    ck_assert_int_eq(put_ok(take_connected(&rig, rig.ep, rig.w, NULL, 1, &peer), 2), RP_REFUSE_DISABLED);
+    ck_assert_int_eq(put_ok(take_connected(&rig, rig.ep, rig.w, NULL, 1, &peer), 2),
+                     RP_REFUSE_DISABLED);
     close(peer);
 }
 END_TEST
@@ -227,8 +232,9 @@ static const struct {
     apr_time_t idle_us;
     int usable;
 } hints[] = {
-    {-1, 3600 * SEC, 1}, {5, 4 * SEC - 1, 1}, {5, 4 * SEC, 0}, {2, 1 * SEC - 1, 1},       {2, 1 * SEC, 0},
-    {1, SEC / 2 - 1, 1}, {1, SEC / 2, 0},     {60, 58 * SEC, 1}, {2147483647, 9999 * SEC, 1},
+    {-1, 3600 * SEC, 1}, {5, 4 * SEC - 1, 1}, {5, 4 * SEC, 0},
+    {2, 1 * SEC - 1, 1}, {2, 1 * SEC, 0},     {1, SEC / 2 - 1, 1},
+    {1, SEC / 2, 0},     {60, 58 * SEC, 1},   {2147483647, 9999 * SEC, 1},
 };
 
 START_TEST(pool_keep_alive_hint_less_a_margin)
@@ -239,7 +245,8 @@ START_TEST(pool_keep_alive_hint_less_a_margin)
 
     conn->peer_keepalive_s = hints[_i].hint;
     ck_assert_int_eq(put_ok(conn, 10 * SEC), RP_REFUSE_NONE);
-    ck_assert_int_eq(rp_conn_fresh_enough(conn, rig.w, 10 * SEC + hints[_i].idle_us, &why), hints[_i].usable);
+    ck_assert_int_eq(rp_conn_fresh_enough(conn, rig.w, 10 * SEC + hints[_i].idle_us, &why),
+                     hints[_i].usable);
     ck_assert_int_eq(why, hints[_i].usable ? RP_REFUSE_NONE : RP_REFUSE_TTL);
     close(peer);
 }
@@ -276,7 +283,8 @@ START_TEST(pool_learns_from_a_close)
     ck_assert(closed(p2));
     ck_assert_int_eq(rp_conn_fresh_enough(a, rig.w, 27 * SEC - 1, &why), 1);
     ck_assert_int_eq(rp_conn_fresh_enough(a, rig.w, 27 * SEC, &why), 0);
-    ck_assert_int_eq(rp_conn_fresh_enough(a, rig.w, 17 * SEC + RP_LEARN_FOR_US, &why), 1); /* forgotten */
+    ck_assert_int_eq(rp_conn_fresh_enough(a, rig.w, 17 * SEC + RP_LEARN_FOR_US, &why),
+                     1); /* forgotten */
     close(p1);
     close(p2);
 }
@@ -321,7 +329,8 @@ START_TEST(pool_max_is_hard)
 }
 END_TEST
 
-/* One worker, two endpoints (two SNI names, say): its idle connection at the other one makes room. */
+/* One worker, two endpoints (two SNI names, say): its idle connection at the other one makes room.
+ */
 START_TEST(pool_idle_elsewhere_gives_its_place)
 {
     int peer;
@@ -426,11 +435,13 @@ START_TEST(pool_smax_zero_keeps_none_min_keeps_some)
     int peer;
 
     rig.w->params.smax = 0;
-    ck_assert_int_eq(put_ok(take_connected(&rig, rig.ep, rig.w, NULL, 1, &peer), 2), RP_REFUSE_IDLE_LIMIT);
+    ck_assert_int_eq(put_ok(take_connected(&rig, rig.ep, rig.w, NULL, 1, &peer), 2),
+                     RP_REFUSE_IDLE_LIMIT);
     ck_assert(closed(peer));
     close(peer);
     rig.w->params.min = 1;
-    ck_assert_int_eq(put_ok(take_connected(&rig, rig.ep, rig.w, NULL, 1, &peer), 2), RP_REFUSE_NONE);
+    ck_assert_int_eq(put_ok(take_connected(&rig, rig.ep, rig.w, NULL, 1, &peer), 2),
+                     RP_REFUSE_NONE);
     close(peer);
 }
 END_TEST
@@ -535,7 +546,8 @@ END_TEST
 
 /* ---- addressttl ---- */
 
-/* "localhost" is what the system says; a connection elsewhere is one to an address that the name has lost. */
+/* "localhost" is what the system says; a connection elsewhere is one to an address that the name
+ * has lost. */
 START_TEST(pool_addressttl_stale_or_lost_address)
 {
     rp_endpoint_key_t key = {.host = "localhost", .port = rig.port};
@@ -551,7 +563,9 @@ START_TEST(pool_addressttl_stale_or_lost_address)
     ck_assert_int_eq(rp_address_resolve(&ep->address, 1 * SEC, &set), APR_SUCCESS);
     rp_addrset_unref(set);
     ck_assert_int_eq(rp_pool_take(ep, rig.w, NULL, 0, 1 * SEC, &conn), APR_SUCCESS);
-    ck_assert_int_eq(apr_sockaddr_info_get(&sa, "127.0.0.1", APR_INET, (apr_port_t)rig.port, 0, pool), APR_SUCCESS);
+    ck_assert_int_eq(
+        apr_sockaddr_info_get(&sa, "127.0.0.1", APR_INET, (apr_port_t)rig.port, 0, pool),
+        APR_SUCCESS);
     rv = rp_conn_connect_start(conn, sa, 1 * SEC);
     ck_assert(rv == APR_SUCCESS || APR_STATUS_IS_EINPROGRESS(rv));
     ck_assert_int_eq(wait_fd(conn->fd, POLLOUT), 1);
@@ -567,7 +581,9 @@ START_TEST(pool_addressttl_stale_or_lost_address)
     ck_assert_int_eq(again->state, RP_CONN_NEW); /* the answer is 10 s old: ask again */
     ck_assert_uint_eq(refused(RP_REFUSE_ADDRESS), 1);
     close(peer);
-    ck_assert_int_eq(apr_sockaddr_info_get(&sa, "127.0.0.88", APR_INET, (apr_port_t)rig.port, 0, pool), APR_SUCCESS);
+    ck_assert_int_eq(
+        apr_sockaddr_info_get(&sa, "127.0.0.88", APR_INET, (apr_port_t)rig.port, 0, pool),
+        APR_SUCCESS);
     ck_assert_int_eq(rp_address_resolve(&ep->address, 11 * SEC, &set), APR_SUCCESS);
     rp_addrset_unref(set);
     again->addr = sa; /* as if it had been connected there */
@@ -648,11 +664,14 @@ static void note_permits(void)
     apr_uint32_t n = __atomic_load_n(&rig.w->stat.permits, __ATOMIC_SEQ_CST);
     apr_uint32_t most = __atomic_load_n(&most_permits, __ATOMIC_SEQ_CST);
 
-    while (n > most && !__atomic_compare_exchange_n(&most_permits, &most, n, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+    while (n > most
+           && !__atomic_compare_exchange_n(&most_permits, &most, n, 0, __ATOMIC_SEQ_CST,
+                                           __ATOMIC_SEQ_CST)) {
     }
 }
 
-/* Make a new connection look connected, to one end of a socket pair. The test is about the pool, not about TCP. */
+/* Make a new connection look connected, to one end of a socket pair. The test is about the pool,
+ * not about TCP. */
 static void fake_connect(rp_conn_t *conn, int *other)
 {
     int pair[2];
@@ -738,7 +757,9 @@ START_TEST(pool_hammered_max_holds_nothing_lost)
         ck_assert_int_eq(rp_endpoint_get(rig.eps, &key, 1, 1, &eps[i]), APR_SUCCESS);
     }
     for (i = 0; i < 16; i++) {
-        ck_assert_int_eq(apr_thread_create(&t[i], NULL, hammer, (void *)(apr_uintptr_t)(i + 1), pool), APR_SUCCESS);
+        ck_assert_int_eq(
+            apr_thread_create(&t[i], NULL, hammer, (void *)(apr_uintptr_t)(i + 1), pool),
+            APR_SUCCESS);
     }
     for (i = 0; i < 16; i++) {
         apr_thread_join(&rv, t[i]);
@@ -748,8 +769,9 @@ START_TEST(pool_hammered_max_holds_nothing_lost)
     ck_assert_uint_gt(rig.w->stat.reused, 0);
     ck_assert_uint_eq(rig.w->stat.in_flight, 0);
     ck_assert_uint_eq(rig.w->stat.waiters, 0);
-    ck_assert_uint_eq(rig.w->stat.permits,
-                      (apr_uint32_t)(eps[0]->shared.nidle + eps[1]->shared.nidle + eps[2]->shared.nidle));
+    ck_assert_uint_eq(
+        rig.w->stat.permits,
+        (apr_uint32_t)(eps[0]->shared.nidle + eps[1]->shared.nidle + eps[2]->shared.nidle));
     for (i = 0; i < 3; i++) {
         rp_endpoint_release(eps[i]);
     }

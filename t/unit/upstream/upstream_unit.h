@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file upstream_unit.h
- * What the unit tests of src/upstream share: a pool for each test, listeners on loopback and their accepted sockets, workers and
- * endpoints, main().
+ * What the unit tests of src/upstream share: a pool for each test, listeners on loopback and their
+ * accepted sockets, workers and endpoints, main().
  */
 #ifndef RP_UPSTREAM_UNIT_H
 #define RP_UPSTREAM_UNIT_H
@@ -98,7 +98,8 @@ typedef struct rig_t {
 
 MAYBE static rp_worker_t *make_worker(apr_pool_t *p, int port, const char *path)
 {
-    rp_url_t url = {.scheme = "http", .host = "127.0.0.1", .port = port, .port_given = 1, .path = path};
+    rp_url_t url = {
+        .scheme = "http", .host = "127.0.0.1", .port = port, .port_given = 1, .path = path};
     rp_worker_t *w = rp_worker_create(p, &url, NULL);
 
     w->configured = 1;
@@ -151,8 +152,8 @@ MAYBE static void connect_conn(rp_conn_t *conn, int listener, apr_time_t now_us,
 }
 
 /** Take a connection that must be new, and connect it. */
-MAYBE static rp_conn_t *take_connected(rig_t *rig, rp_endpoint_t *ep, rp_worker_t *w, void *pin, apr_time_t now_us,
-                                       int *peer)
+MAYBE static rp_conn_t *take_connected(rig_t *rig, rp_endpoint_t *ep, rp_worker_t *w, void *pin,
+                                       apr_time_t now_us, int *peer)
 {
     rp_conn_t *conn = NULL;
 

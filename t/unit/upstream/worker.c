@@ -56,7 +56,8 @@ START_TEST(worker_child_init_twice)
 
     ck_assert_int_eq(rp_worker_child_init(w, pool), APR_SUCCESS);
     ck_assert_int_eq(rp_permit_try(w), APR_SUCCESS);
-    ck_assert_int_eq(rp_worker_child_init(w, pool), APR_SUCCESS); /* inherited by several virtual hosts */
+    ck_assert_int_eq(rp_worker_child_init(w, pool),
+                     APR_SUCCESS); /* inherited by several virtual hosts */
     ck_assert_uint_eq(w->stat.in_flight, 1);
     rp_permit_release(w);
 }
@@ -121,8 +122,8 @@ START_TEST(worker_find_longest_prefix_same_socket)
         ck_assert_msg(w == NULL, "%s found %s", finds[_i].url, w ? w->name : "");
     }
     else {
-        ck_assert_msg(w == APR_ARRAY_IDX(workers, finds[_i].want, rp_worker_t *), "%s found %s", finds[_i].url,
-                      w ? w->name : "nothing");
+        ck_assert_msg(w == APR_ARRAY_IDX(workers, finds[_i].want, rp_worker_t *), "%s found %s",
+                      finds[_i].url, w ? w->name : "nothing");
     }
 }
 END_TEST
@@ -134,7 +135,8 @@ START_TEST(worker_find_wildcard_by_length)
 
     wild->wildcard = "http://h/w/$1";
     ck_assert_ptr_eq(rp_worker_find(workers, "http://h/w/ab", NULL), wild);
-    ck_assert_ptr_eq(rp_worker_find(workers, "http://h/w/a", NULL), plain); /* shorter than its own text */
+    ck_assert_ptr_eq(rp_worker_find(workers, "http://h/w/a", NULL),
+                     plain); /* shorter than its own text */
     ck_assert_ptr_eq(rp_worker_find(workers, "http://h/x/abc", NULL), plain);
 }
 END_TEST
