@@ -5,6 +5,7 @@
 
 #include <netinet/tcp.h>
 
+#include "upstream/clock.h"
 #include "upstream/conn.h"
 
 static rig_t rig;
@@ -236,6 +237,62 @@ START_TEST(conn_reuse_check_reset)
 }
 END_TEST
 
+/* The read that may wait does so once, up to its time; the next one does not. */
+START_TEST(conn_wait_in_read_once)
+{
+    char buf[4];
+    apr_size_t n = sizeof(buf);
+    apr_time_t start;
+
+    connected();
+    ck_assert_int_eq(rp_conn_wait_in_read(conn, 60000), 1);
+    start = rp_clock_now_us();
+    ck_assert(APR_STATUS_IS_EAGAIN(conn->ops->recv(conn, buf, &n)));
+    ck_assert_int_ge(rp_clock_now_us() - start, 50000);
+    ck_assert_int_eq(rp_conn_wait_in_read(conn, 20 * SEC), 1); /* another time */
+    ck_assert_int_eq(write(peer, "ok", 2), 2);
+    n = sizeof(buf);
+    ck_assert_int_eq(conn->ops->recv(conn, buf, &n), APR_SUCCESS);
+    ck_assert_uint_eq(n, 2);
+    start = rp_clock_now_us();
+    n = sizeof(buf);
+    ck_assert(APR_STATUS_IS_EAGAIN(conn->ops->recv(conn, buf, &n)));
+    ck_assert_int_lt(rp_clock_now_us() - start, 10 * SEC);
+    ck_assert_int_eq(rp_conn_reuse_check(conn), RP_REFUSE_NONE); /* does not wait either */
+}
+END_TEST
+
+/* A reset connection connects without waiting again. */
+START_TEST(conn_wait_in_read_forgotten_by_reset)
+{
+    connected();
+    ck_assert_int_eq(rp_conn_wait_in_read(conn, SEC), 1);
+    rp_conn_reset(conn);
+    ck_assert_int_eq(rp_conn_wait_in_read(conn, SEC), 0); /* nothing to read from */
+    close(peer);
+    connected();
+    ck_assert_int_eq(conn->read_wait_us, 0);
+    ck_assert_int_eq(conn->wait_in_read, 0);
+}
+END_TEST
+
+/* Writing never waits, whatever reading may do. */
+START_TEST(conn_wait_in_read_not_in_write)
+{
+    static char chunk[65536];
+    struct iovec vec = {chunk, sizeof(chunk)};
+    apr_size_t sent = 0;
+    apr_status_t rv;
+
+    connected();
+    ck_assert_int_eq(rp_conn_wait_in_read(conn, SEC), 1);
+    do {
+        rv = conn->ops->sendv(conn, &vec, 1, &sent);
+    } while (rv == APR_SUCCESS);
+    ck_assert(APR_STATUS_IS_EAGAIN(rv));
+}
+END_TEST
+
 START_TEST(conn_sendv_short_then_eagain_then_more)
 {
     static char chunk[65536];
@@ -380,6 +437,9 @@ int main(void)
     tcase_add_test(tc, conn_recv_nothing_data_end);
     tcase_add_test(tc, conn_recv_reset);
     tcase_add_test(tc, conn_reuse_check_reset);
+    tcase_add_test(tc, conn_wait_in_read_once);
+    tcase_add_test(tc, conn_wait_in_read_forgotten_by_reset);
+    tcase_add_test(tc, conn_wait_in_read_not_in_write);
     tcase_add_test(tc, conn_sendv_short_then_eagain_then_more);
     tcase_add_test(tc, conn_sendv_many_pieces);
     tcase_add_test(tc, conn_send_to_dead_peer_no_signal);
