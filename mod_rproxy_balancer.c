@@ -10,6 +10,7 @@
 #include "balancer/balancing.h"
 #include "balancer/lbmethods.h"
 #include "balancer/select.h"
+#include "balancer/status.h"
 
 APLOG_USE_MODULE(rproxy_balancer);
 
@@ -139,6 +140,7 @@ static void register_hooks(apr_pool_t *p)
         ap_register_provider(p, RPROXY_LBMETHOD_GROUP, methods[i]->name, RPROXY_LBMETHOD_VERSION, methods[i]);
     }
     APR_REGISTER_OPTIONAL_FN(rproxy_balancer_api);
+    rp_balancer_status_register(p);
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
     /* before mod_slotmem_shm's own (LAST): its cleanup must be registered after the segment's to run before it */
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);

@@ -12,7 +12,7 @@
 #include <httpd.h>
 
 #define RPROXY_VERSION_STRING "0.1.0"
-#define RPROXY_API_VERSION 2
+#define RPROXY_API_VERSION 3
 
 /** Functions of mod_rproxy. Fields are only ever appended; `version` says how many there are. */
 typedef struct rproxy_api_t {
@@ -22,6 +22,8 @@ typedef struct rproxy_api_t {
     /** Balancers visible to a server: array of const rp_balancer_conf_t * (config/conf.h), the server's own and inherited ones; one that
      * is inherited is the same object in every server. Const after the configuration was checked. */
     const apr_array_header_t *(*balancers)(const server_rec *s);
+    /** 1: ProxyStatus is On for this server. Since version 3. */
+    int (*proxy_status)(const server_rec *s);
 } rproxy_api_t;
 
 /** mod_rproxy: the table, or NULL when version is newer than what this mod_rproxy has. */

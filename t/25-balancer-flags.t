@@ -8,7 +8,7 @@ use RProxy::Client qw(get post);
 use RProxy::Env qw(needs now seconds wait_until);
 use RProxy::Server;
 
-plan tests => 87, need {needs(qw(rproxy rproxy_balancer slotmem_shm))};
+plan tests => 95, need {needs(qw(rproxy rproxy_balancer slotmem_shm))};
 
 my %b = map { $_ => RProxy::Backend->new(name => $_) } qw(a b c d);
 my %u = map { $_ => $b{$_}->url } keys %b;
@@ -72,6 +72,8 @@ sub balancer {
     my $conf = balancer('retry', '', a => 'retry=2', b => 'retry=600');
     $conf .= balancer('retry0', '', a => 'retry=0', b => 'retry=600');
     $conf .= $two->('force', '', 'retry=600') . $two->('noforce', 'forcerecovery=Off', 'retry=600');
+    $conf .= $two->("last$_", '', 'retry=600 disablereuse=On')
+        . $two->("nolast$_", 'forcerecovery=Off', 'retry=600 disablereuse=On') for qw(refuse close);
     $conf .= balancer('forced', '', a => 'retry=600', b => 'status=+D');
     $conf .= balancer('ignore', '', a => 'status=+I', b => '');
     $conf .= $two->('fos', 'failonstatus=500,503', 'retry=600') . $two->('fos502', 'failonstatus=502', 'retry=600 timeout=1');
@@ -108,6 +110,21 @@ sub balancer {
     like who('/force/id/1', 2), qr/^[ab] [ab]$/, 'forcerecovery On: all are tried again';
     is who('/noforce/id/1', 2), '503 503', 'forcerecovery Off: retry counts';
     is who('/forced/id/1', 1), '503', 'a disabled member is not in error: nothing is forced';
+
+    for my $how (['refuse', 'id/1'], ['close', 'gone']) {
+        my ($end, $path) = @$how;
+        for my $want (['last', 'b'], ['nolast', $end eq 'refuse' ? '503' : '502']) {
+            my ($name, $who) = ("$want->[0]$end", $want->[1]);
+            up();
+            down('b');
+            is who("/$name/id/1", 2), 'a a', "$name: b is in error, a is left";
+            up();
+            $b{a}->script('/gone', "recv body\nclose\n");
+            down('a') if $end eq 'refuse';
+            is who("/$name/$path", 1), $who, "$name: then a fails";
+        }
+    }
+    up();
 
     down('a');
     unlike who('/ignore/id/1', 4), qr/5/, 'errors ignored: another member answers';

@@ -40,6 +40,24 @@ void rp_balancing_configure(const rproxy_api_t *core, apr_array_header_t *balanc
 
 /* ---- finding the balancer ---- */
 
+rp_balancer_t *rp_balancing_of(const rp_balancer_conf_t *conf)
+{
+    int i;
+
+    for (i = 0; conf != NULL && all_balancers != NULL && i < all_balancers->nelts; i++) {
+        rp_balancer_t *b = APR_ARRAY_IDX(all_balancers, i, rp_balancer_t *);
+        if (b->conf == conf) {
+            return b;
+        }
+    }
+    return NULL;
+}
+
+const apr_array_header_t *rp_balancing_shown(const server_rec *s)
+{
+    return core_api != NULL && core_api->proxy_status(s) ? core_api->balancers(s) : NULL;
+}
+
 static rp_balancer_t *find_balancer(const server_rec *s, const char *name)
 {
     const apr_array_header_t *visible = core_api->balancers(s);
@@ -50,13 +68,7 @@ static rp_balancer_t *find_balancer(const server_rec *s, const char *name)
         const rp_balancer_conf_t *c = APR_ARRAY_IDX(visible, i, const rp_balancer_conf_t *);
         conf = strcmp(c->name, name) ? NULL : c;
     }
-    for (i = 0; conf != NULL && all_balancers != NULL && i < all_balancers->nelts; i++) {
-        rp_balancer_t *b = APR_ARRAY_IDX(all_balancers, i, rp_balancer_t *);
-        if (b->conf == conf) {
-            return b;
-        }
-    }
-    return NULL;
+    return rp_balancing_of(conf);
 }
 
 static void leave_member(rproxy_balancing_t *b)
@@ -131,7 +143,10 @@ static rp_balancer_view_t *view_take(rproxy_balancing_t *b)
     return v;
 }
 
-/* When every member is in error the balancer may as well try them: forcerecovery. */
+/*
+ * When every member is in error the balancer may as well try them: forcerecovery. A new request clears all errors. One that lost its
+ * member on the way may only try the others itself: what it learns is said by the entry of the member it gets.
+ */
 static void force_recovery(rproxy_balancing_t *b, rp_balancer_view_t *v)
 {
     int i;
@@ -140,11 +155,15 @@ static void force_recovery(rproxy_balancing_t *b, rp_balancer_view_t *v)
         return;
     }
     for (i = 0; i < v->n; i++) {
-        __atomic_fetch_and(&b->bal->members[i].shm->status, ~(apr_uint32_t)RP_ST_IN_ERROR, __ATOMIC_ACQ_REL);
         v->members[i].status &= ~(unsigned)RP_ST_IN_ERROR;
+        if (b->ntried == 0) {
+            __atomic_fetch_and(&b->bal->members[i].shm->status, ~(apr_uint32_t)RP_ST_IN_ERROR, __ATOMIC_ACQ_REL);
+        }
     }
-    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, b->r,
-                  "RP0703: %s: all %d members are in error; all are tried again (forcerecovery)", b->bal->conf->name, v->n);
+    if (b->ntried == 0) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, b->r,
+                      "RP0703: %s: all %d members are in error; all are tried again (forcerecovery)", b->bal->conf->name, v->n);
+    }
 }
 
 /* ---- sessions ---- */
@@ -285,9 +304,7 @@ static rp_worker_t *choose(rproxy_balancing_t *b, const char **why)
         return NULL;
     }
     v = view_take(b);
-    if (b->ntried == 0) { /* for a new request only: one request does not try a member twice */
-        force_recovery(b, v);
-    }
+    force_recovery(b, v);
     if (!b->looked_for_session) {
         find_session(b);
     }

@@ -13,6 +13,12 @@
 /** Set the balancers of the running configuration: of rp_balancer_t *. Parent, post_config. */
 void rp_balancing_configure(const rproxy_api_t *core, apr_array_header_t *balancers);
 
+/** The run-time side of a balancer's configuration, or NULL. */
+rp_balancer_t *rp_balancing_of(const rp_balancer_conf_t *conf);
+
+/** Balancers that the server-status page of this server shows: of const rp_balancer_conf_t *, or NULL: ProxyStatus is Off. */
+const apr_array_header_t *rp_balancing_shown(const server_rec *s);
+
 extern const rproxy_balancer_api_t rp_balancing_api;
 
 #endif

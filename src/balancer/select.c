@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "balancer/select.h"
 
+#include <apr_strings.h>
 #include <string.h>
 
 #define ERROR_BLOCKS (RP_ST_IN_SHUTDOWN | RP_ST_DISABLED | RP_ST_STOPPED | RP_ST_HC_FAIL | RP_ST_FREE)
@@ -181,9 +182,37 @@ int rp_all_in_error(const rp_balancer_view_t *view)
     int i;
 
     for (i = 0; i < view->n; i++) {
+        if (view->members[i].tried) {
+            continue;
+        }
         if (!(view->members[i].status & RP_ST_IN_ERROR) || rp_member_usable(&view->members[i], view->now_us)) {
             return 0;
         }
     }
     return view->n > 0;
+}
+
+void rp_status_text(unsigned status, char *out, apr_size_t size)
+{
+    static const struct {
+        unsigned flag;
+        const char *word;
+    } words[] = {{RP_ST_INITIALIZED, "Init "}, {RP_ST_IGNORE_ERRORS, "Ign "}, {RP_ST_DRAIN, "Drn "},  {RP_ST_GENERIC, "Gen "},
+                 {RP_ST_IN_SHUTDOWN, "Shut "}, {RP_ST_DISABLED, "Dis "},      {RP_ST_STOPPED, "Stop "}, {RP_ST_IN_ERROR, "Err "},
+                 {RP_ST_HOT_STANDBY, "Stby "}, {RP_ST_HOT_SPARE, "Spar "},    {RP_ST_FREE, "Free "},   {RP_ST_HC_FAIL, "HcFl "}};
+    char *p = out, *end = out + size;
+    apr_size_t i;
+
+    *p = '\0';
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (status & words[i].flag) {
+            p = apr_cpystrn(p, words[i].word, (apr_size_t)(end - p));
+        }
+    }
+    if ((status & RP_ST_INITIALIZED) && !(status & (ERROR_BLOCKS | RP_ST_IN_ERROR))) {
+        p = apr_cpystrn(p, "Ok ", (apr_size_t)(end - p));
+    }
+    if (p == out) {
+        (void)apr_cpystrn(p, "??? ", (apr_size_t)(end - p));
+    }
 }

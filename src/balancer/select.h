@@ -51,6 +51,11 @@ int rp_member_usable(const rp_member_view_t *m, apr_time_t now_us);
  */
 void rp_select(const rp_balancer_view_t *view, const rproxy_lbmethod_t *method, const rproxy_lbcontext_t *context, rp_choice_t *out);
 
+#define RP_STATUS_TEXT_MAX 80 /**< bytes that rp_status_text needs at most */
+
+/** State in words, each with a blank behind it: "Init Ign Ok "; the words that mod_proxy's users know. out holds size bytes. */
+void rp_status_text(unsigned status, char *out, apr_size_t size);
+
 /** Result of a look-up by route. */
 typedef enum rp_route_result_e {
     RP_ROUTE_NONE = 0,     /**< no member has this route */
@@ -62,7 +67,7 @@ typedef enum rp_route_result_e {
  * one leads to the member its redirect names (bounded). out gets the choice with the deltas of a sticky request. */
 rp_route_result_e rp_select_route(const rp_balancer_view_t *view, const char *route, rp_choice_t *out, int *redirected);
 
-/** 1 when every member is in error and none would be usable: forced recovery may clear them all. */
+/** 1 when every member that this request has not tried is in error and none of them would be usable: forced recovery may help. */
 int rp_all_in_error(const rp_balancer_view_t *view);
 
 #endif

@@ -284,9 +284,14 @@ static const apr_array_header_t *balancers(const server_rec *s)
     return rp_server_conf(s)->balancers;
 }
 
+static int proxy_status(const server_rec *s)
+{
+    return rp_switch(rp_server_conf(s)->status, 0);
+}
+
 static const rproxy_api_t *rproxy_api(int version)
 {
-    static const rproxy_api_t api = {RPROXY_API_VERSION, interpolate_env, balancers};
+    static const rproxy_api_t api = {RPROXY_API_VERSION, interpolate_env, balancers, proxy_status};
 
     return version <= RPROXY_API_VERSION ? &api : NULL;
 }

@@ -258,8 +258,29 @@ START_TEST(all_in_error_asks_for_recovery)
         members[i].error_us = view.now_us;
     }
     ck_assert(rp_all_in_error(&view));
+    members[0].status = OK_ST; /* it closed the connection of this request */
+    ck_assert(!rp_all_in_error(&view));
+    members[0].tried = 1;
+    ck_assert(rp_all_in_error(&view));
     members[1].status = OK_ST | RP_ST_DISABLED; /* not in error: it is somebody's will */
     ck_assert(!rp_all_in_error(&view));
+}
+END_TEST
+
+START_TEST(states_in_words)
+{
+    char text[RP_STATUS_TEXT_MAX];
+
+    rp_status_text(OK_ST, text, sizeof(text));
+    ck_assert_str_eq(text, "Init Ok ");
+    rp_status_text(OK_ST | RP_ST_DRAIN | RP_ST_HOT_SPARE | RP_ST_HOT_STANDBY, text, sizeof(text));
+    ck_assert_str_eq(text, "Init Drn Stby Spar Ok ");
+    rp_status_text(OK_ST | RP_ST_IN_ERROR | RP_ST_IGNORE_ERRORS, text, sizeof(text));
+    ck_assert_str_eq(text, "Init Ign Err ");
+    rp_status_text(0xfff, text, sizeof(text));
+    ck_assert_str_eq(text, "Init Ign Drn Gen Shut Dis Stop Err Stby Spar Free HcFl ");
+    rp_status_text(0, text, sizeof(text));
+    ck_assert_str_eq(text, "??? ");
 }
 END_TEST
 
@@ -286,6 +307,7 @@ int main(void)
     tcase_add_test(tc, route_follows_redirects_but_not_for_ever);
     tcase_add_test(tc, standby_with_the_route_comes_second);
     tcase_add_test(tc, all_in_error_asks_for_recovery);
+    tcase_add_test(tc, states_in_words);
     suite_add_tcase(suite, tc);
     srunner_run_all(sr, CK_NORMAL);
     failed = srunner_ntests_failed(sr);
