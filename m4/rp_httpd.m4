@@ -76,15 +76,25 @@ AC_DEFUN([RP_HTTPD], [
 
 dnl RP_TEST_TOOLS: what make check needs beyond the build. Each is looked for, none stops configure.
 AC_DEFUN([RP_TEST_TOOLS], [
+  AC_ARG_ENABLE([tests],
+    [AS_HELP_STRING([--disable-tests], [do not look for what the tests need])], [], [enable_tests=yes])
+  have_check=no have_libssl=no
+  AC_PATH_PROG([PERL], [perl], [perl])
+  AC_PATH_PROG([OPENSSL], [openssl], [no])
+  AC_PATH_PROG([CURL], [curl], [no])
+  AS_IF([test "x$enable_tests" = xyes], [RP_TEST_PARTS])
+  AM_CONDITIONAL([HAVE_CHECK], [test $have_check = yes])
+  AM_CONDITIONAL([HAVE_LIBSSL], [test $have_libssl = yes])
+])
+
+dnl RP_TEST_PARTS: a warning for each that is missing.
+AC_DEFUN([RP_TEST_PARTS], [
   PKG_CHECK_MODULES([CHECK], [check >= 0.10], [have_check=yes],
     [have_check=no
      RP_WANTED([check (unit test framework)], [check], [check-devel])])
-  AM_CONDITIONAL([HAVE_CHECK], [test $have_check = yes])
   PKG_CHECK_MODULES([LIBSSL], [openssl >= 3.0], [have_libssl=yes],
     [have_libssl=no
      RP_WANTED([libssl (TLS of the scripted backend)], [libssl-dev], [openssl-devel])])
-  AM_CONDITIONAL([HAVE_LIBSSL], [test $have_libssl = yes])
-  AC_PATH_PROG([PERL], [perl], [perl])
   AC_MSG_CHECKING([for httpd itself])
   AS_IF([test -x "$HTTPD"], [AC_MSG_RESULT([$HTTPD])],
     [AC_MSG_RESULT([no])
@@ -97,8 +107,6 @@ AC_DEFUN([RP_TEST_TOOLS], [
       [AC_MSG_RESULT([no])
        RP_WANTED([the Perl module $][2], [$][3], [$][4])])
   done
-  AC_PATH_PROG([OPENSSL], [openssl], [no])
   AS_IF([test "x$OPENSSL" = xno], [RP_WANTED([openssl], [openssl], [openssl])])
-  AC_PATH_PROG([CURL], [curl], [no])
   AS_IF([test "x$CURL" = xno], [RP_WANTED([curl], [curl], [curl])])
 ])

@@ -79,7 +79,7 @@ launch() {
 start() {
     if [ -z "${RPROXY_BUILD_DIR:-}" ]; then
         ./scripts/install-deps.sh --build
-        ./scripts/build.sh build
+        ./scripts/build.sh build --disable-tests
     fi
     if [ -h "$state" ]; then stop >/dev/null; fi
     apxs=${APXS:-$(sed -n 's/^APXS = //p' "$build/Makefile")}

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 all_files() {
     if [ -f MANIFEST ]; then
         cat MANIFEST
-    elif ! git ls-files 2>/dev/null | grep .; then
+    elif ! git -c safe.directory="$(pwd)" ls-files 2>/dev/null | grep .; then
         echo "list-files.sh: neither MANIFEST nor a git work tree here: $(pwd)" >&2
         exit 1
     fi
