@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Request bodies: framing towards the backend, all the bytes, early answers, Expect, clients that break off.
+# Request bodies: framing towards the backend, all the bytes, early answers, Expect, clients that
+# break off.
 use strict;
 use warnings;
 use Apache::Test       qw(-withtestmore);

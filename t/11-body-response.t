@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Response bodies: every byte, at once, with bounded memory; HTTP/1.0 on either side; clients that stop reading or leave.
+# Response bodies: every byte, at once, with bounded memory; HTTP/1.0 on either side; clients that
+# stop reading or leave.
 use strict;
 use warnings;
 use Apache::Test qw(-withtestmore);

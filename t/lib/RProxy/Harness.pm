@@ -29,7 +29,6 @@ sub run_all {
             jobs      => $self->{verbose} ? 1 : $ENV{RPROXY_JOBS} || 2,
             merge     => 0,
             timer     => 1,
-            rules     => {par => '*'},
         }
     );
     my $sum = $harness->runtests(@tests);
