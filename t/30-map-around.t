@@ -10,7 +10,7 @@ use RProxy::Backend;
 use RProxy::Client qw(get);
 
 my @modules = qw(headers dir mime negotiation include setenvif);
-plan tests => 47, need {needs('rproxy', @modules)};
+plan tests => 48, need {needs('rproxy', @modules)};
 
 my $b   = RProxy::Backend->new;
 my $u   = $b->url;
@@ -69,6 +69,7 @@ ProxyPass /u4 unix:$dir/one.sock|http://
 ProxyPass /u5 unix:$dir/one.sock|http://Some.Name:8080/
 ProxyPassMatch "^/um/(\\w+)/(.*)" "unix:$dir/\$1.sock|http://localhost/\$2"
 ProxyPassMatch "^/uall/(.*)/x" "unix:$dir/\$1.sock|http://localhost/"
+ProxyPassMatch "^/ub/(.*)" "unix:$dir/on\\e.sock|http://localhost/\$1"
 ProxyPassInterpolateEnv On
 SetEnvIf X-Socket (.*) SOCKET=\$1
 ProxyPass /uv "unix:$dir/\${SOCKET}.sock|http://localhost/uv" interpolate
@@ -129,6 +130,7 @@ like($one->last_request->{head}, qr/^Host: some\.name:8080\r$/m, '... gives the 
 is(answer('/um/one/x')->header('X-Backend'), 'one', 'a capture in the socket path');
 is(arrives('/um/one/unix:/a%7Chttp:'), '/unix:/a%7Chttp:', '... and one in the path may hold anything');
 is(answer('/uall/one/x')->header('X-Backend'), 'one', 'a capture in the socket path that takes all');
+is(answer('/ub/x')->header('X-Backend'), 'one', 'a backslash in the socket path makes the next byte ordinary');
 is(answer("/uall/$_/x")->status, 500, "... but not $_")
     for 'one.sock%7Chttp://127.0.0.1/', 'x/%2e%2e;/one', 'o%20ne', 'o%0ane';
 is(answer('/uv/x', headers => ['X-Socket', 'one'])->header('X-Backend'), 'one', 'a variable in the socket path');

@@ -35,6 +35,8 @@ typedef struct rp_rule_t {
     const char *balancer;    /**< "balancer://name", lower case, or NULL */
     const char *defined_at;  /**< "file:line" */
     int worker_own;          /**< the line has parameters: always this worker; see rp_rule_worker */
+    const struct rp_base_t *base; /**< scheme, host, port and socket when the line alone decides them (mapping/target.h),
+                                  or NULL */
 } rp_rule_t;
 
 /**

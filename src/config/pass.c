@@ -3,6 +3,7 @@
 #include "config/define.h"
 #include "config/directives.h"
 #include "config/target.h"
+#include "mapping/mapping.h"
 
 #include <http_core.h>
 #include <http_log.h>
@@ -213,6 +214,7 @@ static const char *set_pass(cmd_parms *cmd, rp_dir_conf_t *dir, const char *args
         return err;
     }
     if (!rule->exempt) {
+        rule->base = rp_rule_base(cmd->pool, rule);
         warn_oddities(cmd, rule, line.url);
     }
     if (cmd->path == NULL) {

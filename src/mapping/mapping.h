@@ -25,6 +25,15 @@ typedef struct rp_route_t {
  */
 rp_route_t *rp_route_of(request_rec *r);
 
+/**
+ * What the rule's line alone decides about its destinations, so that no request needs to find it
+ * out again. Call it when the rule is complete.
+ * @param pool the configuration's
+ * @return NULL when a request has a say in it (`$1` or `${NAME}` before the path), or the URL is
+ *         faulty
+ */
+const struct rp_base_t *rp_rule_base(apr_pool_t *pool, const rp_rule_t *rule);
+
 /** Hooks: pre_translate_name, translate_name and fixups behind mod_rewrite, map_to_storage, and
  * post_config. */
 void rp_mapping_register_hooks(apr_pool_t *p);

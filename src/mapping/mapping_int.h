@@ -7,11 +7,9 @@
 #define RP_MAPPING_MAPPING_INT_H
 
 #include "mapping/mapping.h"
+#include "mapping/target.h"
 
-#define RP_PROXY_PREFIX                                                                            \
-    "proxy:" /**< begins r->filename of a proxied request, and SetHandler's text */
-#define RP_PROXY_PREFIX_LEN 6
-#define RP_HANDLER_NAME     "proxy-server"
+#define RP_HANDLER_NAME "proxy-server"
 
 typedef struct rp_mapping_t {
     const rp_rule_t *rule; /**< rule that translated, while r->filename is still `filename` */

@@ -11,8 +11,6 @@
 #include <http_log.h>
 #include <http_request.h>
 
-#include "mapping/target.h"
-
 APLOG_USE_MODULE(rproxy);
 
 /* r->filename that needs no further encoding; survives a fast redirect */
@@ -68,11 +66,17 @@ int rp_route_post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, ser
     return OK;
 }
 
+/* Nearly always it is the very string that was set. */
+static int file_name_is(const request_rec *r, const char *name)
+{
+    return r->filename && name && (r->filename == name || strcmp(r->filename, name) == 0);
+}
+
 rp_route_t *rp_route_of(request_rec *r)
 {
     const rp_mapping_t *m = ap_get_module_config(r->request_config, &rproxy_module);
 
-    if (!m || !m->route || !r->filename || strcmp(m->filename, r->filename) != 0) {
+    if (!m || !m->route || !file_name_is(r, m->filename)) {
         return NULL; /* none, or somebody changed the file name since */
     }
     return m->route;
@@ -195,11 +199,10 @@ static origin_e origin_of(request_rec *r)
     const rp_mapping_t *m = rp_mapping_of(r);
     const char *canonical = apr_table_get(r->notes, NOTE_CANONICAL);
 
-    if (canonical && strcmp(canonical, r->filename) == 0) {
+    if (file_name_is(r, canonical)) {
         return FROM_CANONICAL;
     }
-    return m->rule && m->filename && strcmp(m->filename, r->filename) == 0 ? FROM_RULE
-                                                                           : FROM_REWRITE;
+    return m->rule && file_name_is(r, m->filename) ? FROM_RULE : FROM_REWRITE;
 }
 
 static form_e form_of(request_rec *r, origin_e origin)
@@ -219,33 +222,66 @@ static form_e form_of(request_rec *r, origin_e origin)
     return DECODED;
 }
 
-/* Path and query for the request line. */
-static int target_build(request_rec *r, const char *path, form_e form, const char **target)
+static int path_refused(request_rec *r, const char *path)
 {
-    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
-    int keep_slashes = core && core->allow_encoded_slashes && !core->decode_encoded_slashes;
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                  "RP0104: the path to send, \"%s\", contains a control character or a space; "
+                  "without nocanon or [NE] it would be encoded",
+                  path);
+    return HTTP_FORBIDDEN;
+}
 
-    if (form == DECODED) {
-        path = rp_path_encode(r->pool, path, strlen(path), keep_slashes);
+static int query_refused(request_rec *r)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                  "RP0105: the query to send, \"%s\", contains a control character or a space",
+                  r->args);
+    return HTTP_FORBIDDEN;
+}
+
+/* The path as it goes on the wire; NULL when it can not. */
+static const char *path_encoded(request_rec *r, const char *path, form_e form)
+{
+    const core_dir_config *core;
+
+    if (form != DECODED) {
+        return rp_target_ok(path, strlen(path)) ? path : NULL;
     }
-    if (!rp_target_ok(path, strlen(path))) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      "RP0104: the path to send, \"%s\", contains a control character or a space; "
-                      "without nocanon or [NE] it would be encoded",
-                      path);
-        return HTTP_FORBIDDEN;
+    core = ap_get_core_module_config(r->per_dir_config);
+    return rp_path_encode(r->pool, path, strlen(path),
+                          core && core->allow_encoded_slashes && !core->decode_encoded_slashes);
+}
+
+/* The canonical file name: base, path and query. *target is the end of it that goes on the wire. */
+static int name_build(request_rec *r, const rp_base_t *base, const char *rest, form_e form,
+                      const char **name, const char **target)
+{
+    const char *path = rp_base_path(r->pool, rest);
+    const char *encoded = path_encoded(r, path, form);
+    const char *query = form == RAW ? NULL : r->args;
+    apr_size_t path_len, query_len;
+    char *p;
+
+    if (!encoded) {
+        return path_refused(r, path);
     }
-    if (form == RAW || !r->args) {
-        *target = path;
-        return OK;
+    path_len = strlen(encoded);
+    query_len = query ? strlen(query) : 0;
+    if (!rp_target_ok(query, query_len)) {
+        return query_refused(r);
     }
-    if (!rp_target_ok(r->args, strlen(r->args))) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      "RP0105: the query to send, \"%s\", contains a control character or a space",
-                      r->args);
-        return HTTP_FORBIDDEN;
+    *name = p = apr_palloc(r->pool, base->len + path_len + query_len + 2);
+    memcpy(p, base->text, base->len);
+    p += base->len;
+    *target = p;
+    memcpy(p, encoded, path_len);
+    p += path_len;
+    if (query) {
+        *p++ = '?';
+        memcpy(p, query, query_len);
+        p += query_len;
     }
-    *target = apr_pstrcat(r->pool, path, "?", r->args, NULL);
+    *p = '\0';
     return OK;
 }
 
@@ -262,6 +298,30 @@ static int scheme_spoken(const char *scheme)
     return 0;
 }
 
+/* Socket path: relative to DefaultRuntimeDir. 0 when that is no path or too long. */
+static int socket_absolute(apr_pool_t *pool, rp_url_t *url)
+{
+    if (url->uds) {
+        url->uds = ap_runtime_dir_relative(pool, url->uds);
+        return url->uds && strlen(url->uds) <= RP_URL_UDS_MAX;
+    }
+    return 1;
+}
+
+const rp_base_t *rp_rule_base(apr_pool_t *pool, const rp_rule_t *rule)
+{
+    rp_base_t *base = apr_palloc(pool, sizeof(*base));
+    rp_url_err_e err;
+
+    /* No host has a '$' or '\': they stand for something else there, or the URL is faulty. */
+    if (rp_base_parse(pool, rule->url, rp_text_is_uds(rule->url), base, &err) != APR_SUCCESS
+        || memchr(rule->url, '$', base->written) || memchr(rule->url, '\\', base->written)
+        || !socket_absolute(pool, &base->url)) {
+        return NULL;
+    }
+    return base;
+}
+
 static int url_refused(request_rec *r, const char *text, rp_url_err_e err)
 {
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "RP0106: the destination \"%s\" for \"%s\" %s", text,
@@ -269,91 +329,91 @@ static int url_refused(request_rec *r, const char *text, rp_url_err_e err)
     return HTTP_BAD_REQUEST;
 }
 
-/* Socket path: relative to DefaultRuntimeDir. A canonical URL has it in a note. */
-static int socket_place(request_rec *r, rp_url_t *url, origin_e origin)
+static int socket_refused(request_rec *r, const char *written)
 {
-    const char *written = url->uds;
-
-    if (origin == FROM_CANONICAL) {
-        url->uds = apr_table_get(r->notes, NOTE_SOCKET);
-        return OK;
-    }
-    if (!url->uds) {
-        return OK;
-    }
-    url->uds = ap_runtime_dir_relative(r->pool, url->uds);
-    if (!url->uds || strlen(url->uds) > RP_URL_UDS_MAX) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      "RP0107: the unix socket \"%s\" is not a path of at most %d bytes "
-                      "(a relative one begins at DefaultRuntimeDir)",
-                      written, RP_URL_UDS_MAX);
-        return HTTP_BAD_REQUEST;
-    }
-    apr_table_setn(r->notes, NOTE_SOCKET, url->uds);
-    return OK;
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                  "RP0107: the unix socket \"%s\" is not a path of at most %d bytes "
+                  "(a relative one begins at DefaultRuntimeDir)",
+                  written, RP_URL_UDS_MAX);
+    return HTTP_BAD_REQUEST;
 }
 
-static void balancer_name(request_rec *r, rp_route_t *route)
+/* The base of this request's text. OK or a status. */
+static int base_make(request_rec *r, const char *text, origin_e origin, rp_base_t *base)
 {
-    if (strcmp(route->url.scheme, "balancer") == 0) {
-        route->balancer = apr_pstrcat(r->pool, "balancer://", route->url.host, NULL);
-        if (route->url.port_given) {
-            route->balancer = apr_psprintf(r->pool, "%s:%d", route->balancer, route->url.port);
-        }
+    rp_url_err_e err = RP_URL_OK;
+    int allow_uds = 0;
+    int status = origin_trust(r, text, origin, &allow_uds);
+    const char *written;
+
+    if (status != OK) {
+        return status;
     }
+    if (rp_base_parse(r->pool, text, allow_uds, base, &err) != APR_SUCCESS) {
+        return url_refused(r, text, err);
+    }
+    if (!scheme_spoken(base->url.scheme)) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "RP0108: the destination \"%s\" has the scheme \"%s\"; this proxy speaks "
+                      "http, https, ws, wss and balancer",
+                      text, base->url.scheme);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (origin == FROM_CANONICAL) { /* its URL has no socket any more */
+        base->url.uds = apr_table_get(r->notes, NOTE_SOCKET);
+        return OK;
+    }
+    written = base->url.uds;
+    return socket_absolute(r->pool, &base->url) ? OK : socket_refused(r, written);
 }
 
 /* r->filename, notes and the request's record say what was found. */
-static void route_publish(request_rec *r, rp_route_t *route, origin_e origin)
+static void route_publish(request_rec *r, rp_route_t *route, const char *name, origin_e origin)
 {
     rp_mapping_t *m = rp_mapping_of(r);
 
-    r->filename = apr_pstrcat(r->pool, RP_PROXY_PREFIX, rp_url_str(r->pool, &route->url), NULL);
+    r->filename = (char *)name;
+    if (route->url.uds) {
+        apr_table_setn(r->notes, NOTE_SOCKET, route->url.uds);
+    }
     if (r->main && origin != FROM_CANONICAL) {
         /* mod_dir may move the subrequest's file name and notes into its main request, but not this
          * record. */
         apr_table_setn(r->notes, NOTE_CANONICAL, r->filename);
     }
     m->filename = r->filename;
+    m->rule = NULL; /* this name is not as the rule wrote it */
     m->route = route;
-    balancer_name(r, route);
 }
 
 static int route_build(request_rec *r, const char *text, origin_e origin, rp_route_t **out)
 {
-    const rp_mapping_t *m = rp_mapping_of(r);
+    const rp_rule_t *rule = origin == FROM_RULE ? rp_mapping_of(r)->rule : NULL;
+    const rp_base_t *base = rule ? rule->base : NULL;
     rp_route_t *route = apr_pcalloc(r->pool, sizeof(*route));
-    rp_url_err_e err = RP_URL_OK;
-    const char *path = NULL;
-    int allow_uds = 0;
-    int status = origin_trust(r, text, origin, &allow_uds);
+    const char *name = NULL;
+    rp_base_t made;
+    int status = OK;
 
-    if (status != OK) {
-        return status;
+    if (!base) {
+        status = base_make(r, text, origin, &made);
+        base = &made;
     }
-    if (rp_target_split(r->pool, text, allow_uds, &route->url, &path, &err) != APR_SUCCESS) {
-        return url_refused(r, text, err);
-    }
-    if (!scheme_spoken(route->url.scheme)) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      "RP0108: the destination \"%s\" has the scheme \"%s\"; this proxy speaks "
-                      "http, https, ws, wss and balancer",
-                      text, route->url.scheme);
-        return HTTP_INTERNAL_SERVER_ERROR;
-    }
-    status = socket_place(r, &route->url, origin);
     if (status == OK) {
-        status = target_build(r, path, form_of(r, origin), &route->target);
+        status = name_build(r, base, text + base->written, form_of(r, origin), &name,
+                            &route->target);
     }
     if (status != OK) {
         return status;
     }
+    route->rule = rule;
+    route->balancer = base->balancer;
+    route->url = base->url;
     route->url.path = route->target;
-    route->rule = origin == FROM_RULE ? m->rule : NULL;
-    route_publish(r, route, origin);
+    route_publish(r, route, name, origin);
     if (!route->balancer) {
-        route->worker = rp_rule_worker(rp_server_conf(r->server), route->rule,
-                                       r->filename + RP_PROXY_PREFIX_LEN, route->url.uds);
+        route->worker = rp_rule_worker(rp_server_conf(r->server), rule,
+                                       name + RP_PROXY_PREFIX_LEN, route->url.uds);
     }
     *out = route;
     return OK;
@@ -371,7 +431,7 @@ int rp_route_fixups(request_rec *r)
         return OK;
     }
     m = rp_mapping_of(r);
-    if (m->noencode && (!m->filename || strcmp(m->filename, r->filename) != 0)) {
+    if (m->noencode && !file_name_is(r, m->filename)) {
         apr_table_unset(r->notes, "proxy-noencode"); /* mod_rewrite made something else of it */
         m->noencode = 0;
     }
@@ -401,10 +461,12 @@ int rp_route_make(request_rec *r, const char *url, rp_route_t **out)
         url += RP_PROXY_PREFIX_LEN;
     }
     if (!handler || strncmp(handler, RP_PROXY_PREFIX, RP_PROXY_PREFIX_LEN) != 0) {
-        if (!url) {
-            url = rp_mapping_is_proxied(r) ? r->filename + RP_PROXY_PREFIX_LEN : "";
+        const char *own = rp_mapping_is_proxied(r) ? r->filename + RP_PROXY_PREFIX_LEN : NULL;
+
+        if (own && (!url || strcmp(url, own) == 0)) {
+            return route_build(r, own, origin_of(r), out);
         }
-        return route_build(r, url, rp_mapping_is_proxied(r) ? origin_of(r) : FROM_REWRITE, out);
+        return route_build(r, url ? url : "", FROM_REWRITE, out);
     }
     if (handler_untrusted(r)) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,

@@ -39,45 +39,71 @@ int rp_authority_find(const char *text, int uds, apr_size_t *start, apr_size_t *
     return 1;
 }
 
-apr_status_t rp_target_join(apr_pool_t *pool, const char *url, const char *rest, const char **out,
-                            rp_map_err_e *err)
+/* 1 when the URL has no path, so that what is put behind it would continue host or port. */
+static int has_no_path(const char *url, const rp_base_t *base)
 {
     apr_size_t a, z;
+
+    if (base) {
+        return url[base->written] == '\0';
+    }
+    return rp_authority_find(url, rp_text_is_uds(url), &a, &z) && url[z] == '\0';
+}
+
+apr_status_t rp_target_join(apr_pool_t *pool, const char *url, const rp_base_t *base,
+                            const char *rest, const char **out, rp_map_err_e *err)
+{
     const char *between = "";
 
     *err = RP_MAP_OK;
     *out = NULL;
-    if (rp_authority_find(url, rp_text_is_uds(url), &a, &z) && url[z] == '\0' && rest[0]
-        && rest[0] != '/') {
+    if (rest[0] && rest[0] != '/' && has_no_path(url, base)) {
         if (rest[0] != '?' && rest[0] != ';') {
             *err = RP_MAP_NO_SLASH;
             return APR_EINVAL;
         }
         between = "/";
     }
-    *out = apr_pstrcat(pool, url, between, rest, NULL);
+    *out = apr_pstrcat(pool, RP_PROXY_PREFIX, url, between, rest, NULL);
     return APR_SUCCESS;
 }
 
-apr_status_t rp_target_split(apr_pool_t *pool, const char *text, int allow_uds, rp_url_t *out,
-                             const char **path, rp_url_err_e *err)
+static const char *balancer_name(apr_pool_t *pool, const rp_url_t *url)
 {
-    apr_size_t a = 0, z = 0;
-    int uds = allow_uds && rp_text_is_uds(text);
+    if (strcmp(url->scheme, "balancer") != 0) {
+        return NULL;
+    }
+    return url->port_given ? apr_psprintf(pool, "balancer://%s:%d", url->host, url->port)
+                           : apr_pstrcat(pool, "balancer://", url->host, NULL);
+}
 
-    *path = "/";
+apr_status_t rp_base_parse(apr_pool_t *pool, const char *text, int allow_uds, rp_base_t *out,
+                           rp_url_err_e *err)
+{
+    apr_size_t a = 0;
+    int uds = allow_uds && rp_text_is_uds(text);
+    apr_status_t rv;
+
     memset(out, 0, sizeof(*out));
-    if (!rp_authority_find(text, uds, &a, &z)) {
+    if (!rp_authority_find(text, uds, &a, &out->written)) {
         *err = uds ? RP_URL_BAD_UDS : RP_URL_NO_SCHEME;
         return APR_EINVAL;
     }
-    if (text[z] == '/') {
-        *path = text + z;
+    rv = rp_url_parse(pool, apr_pstrmemdup(pool, text, out->written), uds, &out->url, err);
+    if (rv == APR_SUCCESS) {
+        out->text = apr_pstrcat(pool, RP_PROXY_PREFIX, rp_url_str(pool, &out->url), NULL);
+        out->len = strlen(out->text);
+        out->balancer = balancer_name(pool, &out->url);
     }
-    else if (text[z]) {
-        *path = apr_pstrcat(pool, "/", text + z, NULL);
+    return rv;
+}
+
+const char *rp_base_path(apr_pool_t *pool, const char *rest)
+{
+    if (rest[0] == '/') {
+        return rest;
     }
-    return rp_url_parse(pool, apr_pstrmemdup(pool, text, z), uds, out, err);
+    return rest[0] ? apr_pstrcat(pool, "/", rest, NULL) : "/";
 }
 
 const char *rp_target_raw(const char *unparsed)

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file target.h
- * Destination URLs while they are being made: where the authority ends, joining a rule's target
- * with the rest of the path, taking the finished text apart, and telling whether a client wrote
- * something. Pure: libc and APR only.
+ * Destination URLs while they are being made: where the authority ends, what comes before the path,
+ * joining a rule's target with the rest of the path, and telling whether a client wrote something.
+ * Pure: libc and APR only.
  */
 #ifndef RP_MAPPING_TARGET_H
 #define RP_MAPPING_TARGET_H
 
 #include "mapping/expand.h"
 #include "wire/url.h"
+
+/** Begins r->filename of a proxied request, and SetHandler's text. */
+#define RP_PROXY_PREFIX     "proxy:"
+#define RP_PROXY_PREFIX_LEN 6
 
 /** 1 when text starts with "unix:" in any case. */
 int rp_text_is_uds(const char *text);
@@ -23,24 +27,42 @@ int rp_text_is_uds(const char *text);
 int rp_authority_find(const char *text, int uds, apr_size_t *start, apr_size_t *end);
 
 /**
+ * A destination up to its path, taken apart. Nearly always that part is written in the
+ * configuration and so the same for all requests of a rule; then it is made when the configuration
+ * is read.
+ */
+typedef struct rp_base_t {
+    rp_url_t url;         /**< path is "" */
+    apr_size_t written;   /**< bytes of the text it was made from; the path is what follows */
+    const char *text;     /**< RP_PROXY_PREFIX and the normal form, without the socket */
+    apr_size_t len;       /**< of text */
+    const char *balancer; /**< "balancer://name[:port]" in lower case, or NULL */
+} rp_base_t;
+
+/**
+ * Take a destination text apart up to its path (which may hold any bytes).
+ * @param pool pays for the strings of out
+ * @param allow_uds 1: a leading "unix:" is a socket; 0: it is an unknown scheme
+ * @return APR_SUCCESS or the error of rp_url_parse with *err
+ */
+apr_status_t rp_base_parse(apr_pool_t *pool, const char *text, int allow_uds, rp_base_t *out,
+                           rp_url_err_e *err) RP_WARN_UNUSED;
+
+/** The path of a destination: what follows its base, with a '/' in front if it has none; "/" when
+ * there is nothing. In pool, or rest itself. */
+const char *rp_base_path(apr_pool_t *pool, const char *rest);
+
+/**
  * Join the target of a prefix rule with what remained of the path: plain concatenation, no slash is
  * added or taken away
  * (`/foo http://h/bar/` and `/foo/x` make `/bar//x`). Only where the target has no path at all the
  * rest must start with '/'; a rest that starts with '?' or ';' (query, path parameters) gets one.
+ * @param base of url, or NULL
+ * @param out in pool, with RP_PROXY_PREFIX in front
  * @return APR_SUCCESS; APR_EINVAL with *err RP_MAP_NO_SLASH
  */
-apr_status_t rp_target_join(apr_pool_t *pool, const char *url, const char *rest, const char **out,
-                            rp_map_err_e *err) RP_WARN_UNUSED;
-
-/**
- * Split a destination text into its authority and its path (the path may hold any bytes).
- * @param allow_uds 1: a leading "unix:" is a socket; 0: it is an unknown scheme
- * @param out  as rp_url_parse fills it; path is "" there
- * @param path from the authority's end, with a '/' in front if it had none; "/" when empty
- * @return APR_SUCCESS or the error of rp_url_parse with *err
- */
-apr_status_t rp_target_split(apr_pool_t *pool, const char *text, int allow_uds, rp_url_t *out,
-                             const char **path, rp_url_err_e *err) RP_WARN_UNUSED;
+apr_status_t rp_target_join(apr_pool_t *pool, const char *url, const rp_base_t *base,
+                            const char *rest, const char **out, rp_map_err_e *err) RP_WARN_UNUSED;
 
 /**
  * The path and query of a request target as the client sent it, without scheme and authority of an

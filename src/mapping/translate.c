@@ -26,7 +26,7 @@ typedef enum verdict_e {
 } verdict_e;
 
 typedef struct match_t {
-    const char *found; /* destination text, not canonical */
+    const char *found; /* RP_PROXY_PREFIX and the destination's text, not canonical */
     int raw;           /* path and query as the client sent them */
     const char *clean; /* servlet: path without parameters */
     int status;
@@ -129,9 +129,11 @@ static verdict_e match_regex(request_rec *r, const rp_rule_t *rule, rp_lookup_fn
     if (err != RP_MAP_OK) {
         return rule_failed(r, rule, err, m);
     }
-    m->found = ex.text;
-    if (ex.refs == 0
-        && rp_target_join(r->pool, ex.text, in.subject, &m->found, &err) != APR_SUCCESS) {
+    if (ex.refs > 0) {
+        m->found = apr_pstrcat(r->pool, RP_PROXY_PREFIX, ex.text, NULL);
+    }
+    else if (rp_target_join(r->pool, ex.text, rule->base, in.subject, &m->found, &err)
+             != APR_SUCCESS) {
         return rule_failed(r, rule, err, m);
     }
     return MAPPED;
@@ -206,7 +208,7 @@ static verdict_e match_prefix(request_rec *r, const rp_rule_t *rule, rp_lookup_f
         rest = rest_of_path(r, rule, path, len, m);
     }
     url = filled_in(r, rule->url, lookup, &err);
-    if (!url || rp_target_join(r->pool, url, rest, &m->found, &err) != APR_SUCCESS) {
+    if (!url || rp_target_join(r->pool, url, rule->base, rest, &m->found, &err) != APR_SUCCESS) {
         return rule_failed(r, rule, err, m);
     }
     return MAPPED;
@@ -224,13 +226,13 @@ static int rule_declines_plain(request_rec *r, const rp_rule_t *rule, const rp_d
 static verdict_e rule_try(request_rec *r, const rp_rule_t *rule, const rp_dir_conf_t *dconf,
                           int encoded, match_t *m)
 {
-    rp_lookup_fn *lookup = rule->interpolate && rp_switch(dconf->interpolate_env, 0) ? env_lookup
-                                                                                     : NULL;
+    rp_lookup_fn *lookup;
     verdict_e verdict;
 
     if ((rule->mapping != RP_MAP_DECODED) != encoded) {
         return NO_MATCH;
     }
+    lookup = rule->interpolate && rp_switch(dconf->interpolate_env, 0) ? env_lookup : NULL;
     memset(m, 0, sizeof(*m));
     verdict = rule->regex ? match_regex(r, rule, lookup, m) : match_prefix(r, rule, lookup, m);
     if (verdict == MAPPED && rule_declines_plain(r, rule, dconf)) {
@@ -243,7 +245,7 @@ static void rule_apply(request_rec *r, const rp_rule_t *rule, int encoded, const
 {
     rp_mapping_t *mapping = rp_mapping_of(r);
 
-    r->filename = apr_pstrcat(r->pool, RP_PROXY_PREFIX, m->found, NULL);
+    r->filename = (char *)m->found;
     r->handler = RP_HANDLER_NAME;
     r->proxyreq = PROXYREQ_REVERSE;
     if (m->clean) {
@@ -262,14 +264,17 @@ static void rule_apply(request_rec *r, const rp_rule_t *rule, int encoded, const
     mapping->rule = rule;
     mapping->filename = r->filename;
     ap_log_rerror(APLOG_MARK, APLOG_TRACE1, 0, r, "RP0102: %s maps \"%s\" to \"%s\"",
-                  rule->defined_at ? rule->defined_at : "a rule", r->uri, m->found);
+                  rule->defined_at ? rule->defined_at : "a rule", r->uri,
+                  m->found + RP_PROXY_PREFIX_LEN);
 }
 
 /* Requests that no rule is asked for. CONNECT asks for a tunnel to a host of the client's choice,
  * and has no path (RFC 9110 9.3.6). */
 static int never_mapped(const request_rec *r)
 {
-    return !r->uri || r->uri[0] != '/' || (r->unparsed_uri && strcmp(r->unparsed_uri, "*") == 0)
+    const char *sent = r->unparsed_uri;
+
+    return !r->uri || r->uri[0] != '/' || (sent && sent[0] == '*' && sent[1] == '\0')
            || r->method_number == M_CONNECT || apr_table_get(r->subprocess_env, "no-proxy");
 }
 

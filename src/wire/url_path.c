@@ -32,6 +32,9 @@ const char *rp_path_encode(apr_pool_t *pool, const char *path, apr_size_t n, int
     for (i = 0; i < n; i++) {
         escapes += !rp_ch_is(path[i], RP_CH_PATH);
     }
+    if (escapes == 0 && path[n] == '\0') {
+        return path;
+    }
     out = p = apr_palloc(pool, n + 2 * escapes + 1);
     for (i = 0; i < n; i++) {
         unsigned char c = (unsigned char)path[i];
@@ -49,6 +52,15 @@ const char *rp_path_encode(apr_pool_t *pool, const char *path, apr_size_t n, int
     return out;
 }
 
+/** First byte behind a run of '/'. */
+static const char *slashes_end(const char *p)
+{
+    while (*p == '/') {
+        p++;
+    }
+    return p;
+}
+
 apr_size_t rp_prefix_match(const char *uri, const char *rule)
 {
     const char *u = uri;
@@ -59,8 +71,8 @@ apr_size_t rp_prefix_match(const char *uri, const char *rule)
             return 0;
         }
         if (*r == '/') {
-            u += strspn(u, "/");
-            r += strspn(r, "/");
+            u = slashes_end(u);
+            r = slashes_end(r);
         }
         else {
             u++;

@@ -94,17 +94,16 @@ static const join_row_t join_rows[] = {
     { "http://h/", "?a=b", "http://h/?a=b" },
 };
 
-START_TEST(target_join_rows)
+static void join_check(const join_row_t *row, const rp_base_t *base)
 {
-    const join_row_t *row = &join_rows[_i];
     const char *out = "unset";
     rp_map_err_e err = RP_MAP_TOO_LONG;
-    apr_status_t rv = rp_target_join(pool, row->url, row->rest, &out, &err);
+    apr_status_t rv = rp_target_join(pool, row->url, base, row->rest, &out, &err);
 
     if (row->out) {
         ck_assert_int_eq(rv, APR_SUCCESS);
         ck_assert_int_eq(err, RP_MAP_OK);
-        ck_assert_str_eq(out, row->out);
+        ck_assert_str_eq(out, apr_pstrcat(pool, "proxy:", row->out, NULL));
     }
     else {
         ck_assert_int_eq(rv, APR_EINVAL);
@@ -112,66 +111,92 @@ START_TEST(target_join_rows)
         ck_assert_ptr_null(out);
     }
 }
+
+START_TEST(target_join_rows)
+{
+    rp_base_t base;
+    rp_url_err_e err;
+
+    join_check(&join_rows[_i], NULL);
+    ck_assert_int_eq(rp_base_parse(pool, join_rows[_i].url, 1, &base, &err), APR_SUCCESS);
+    join_check(&join_rows[_i], &base);
+}
 END_TEST
 
-typedef struct split_row_t {
+typedef struct base_row_t {
     const char *text;
     int allow_uds;
-    const char *host, *uds, *path; /* host NULL: refused */
+    const char *base, *path; /* base NULL: refused */
+    const char *host, *uds;
     int port;
-} split_row_t;
+} base_row_t;
 
-static const split_row_t split_rows[] = {
-    { "http://H/p q\n%", 0, "h", NULL, "/p q\n%", 80 },
-    { "http://h", 0, "h", NULL, "/", 80 },
-    { "http://h:81?x", 0, "h", NULL, "/?x", 81 },
-    { "https://h/x", 0, "h", NULL, "/x", 443 },
-    { "http://u:p@h/x@y", 0, "h", NULL, "/x@y", 80 },
-    { "balancer://C/x", 0, "c", NULL, "/x", 0 },
-    { "unix:/run/s|http://h/x|y", 1, "h", "/run/s", "/x|y", 80 },
-    { "UNIX:/run/s|http:", 1, "localhost", "/run/s", "/", 80 },
-    { "unix:/run/s|http:/x", 1, "localhost", "/run/s", "/x", 80 },
-    { "unix:/run/s|http:///x", 1, "localhost", "/run/s", "/x", 80 },
-    { "unix:/run/s|http://h/x", 0, NULL, NULL, NULL, 0 },
-    { "unix:/run/s", 1, NULL, NULL, NULL, 0 },
-    { "unix:|http://h/", 1, NULL, NULL, NULL, 0 },
-    { "unix:/a b|http://h/", 1, NULL, NULL, NULL, 0 },
-    { "http:///x", 0, NULL, NULL, NULL, 0 },
-    { "http:/x", 0, NULL, NULL, NULL, 0 },
-    { "http://", 0, NULL, NULL, NULL, 0 },
-    { "http://:80/x", 0, NULL, NULL, NULL, 0 },
-    { "http://h:65536/", 0, NULL, NULL, NULL, 0 },
-    { "http://h:0/", 0, NULL, NULL, NULL, 0 },
-    { "http://h:8 1/", 0, NULL, NULL, NULL, 0 },
-    { "http://h\r\nx/", 0, NULL, NULL, NULL, 0 },
-    { "http://[fe80::1%25eth0]/", 0, NULL, NULL, NULL, 0 },
-    { "/x", 0, NULL, NULL, NULL, 0 },
-    { "", 0, NULL, NULL, NULL, 0 },
+static const base_row_t base_rows[] = {
+    { "http://H/p q\n%", 0, "proxy:http://h", "/p q\n%", "h", NULL, 80 },
+    { "http://h", 0, "proxy:http://h", "/", "h", NULL, 80 },
+    { "HTTP://h:80/", 0, "proxy:http://h", "/", "h", NULL, 80 },
+    { "http://h:81?x", 0, "proxy:http://h:81", "/?x", "h", NULL, 81 },
+    { "http://h:81#x", 0, "proxy:http://h:81", "/#x", "h", NULL, 81 },
+    { "https://h/x", 0, "proxy:https://h", "/x", "h", NULL, 443 },
+    { "http://[2001:DB8::1]:81/x", 0, "proxy:http://[2001:db8::1]:81", "/x", "2001:db8::1", NULL,
+      81 },
+    { "http://u:p@h/x@y", 0, "proxy:http://h", "/x@y", "h", NULL, 80 },
+    { "balancer://C/x", 0, "proxy:balancer://c", "/x", "c", NULL, 0 },
+    { "unix:/run/s|http://h/x|y", 1, "proxy:http://h", "/x|y", "h", "/run/s", 80 },
+    { "UNIX:/run/s|http:", 1, "proxy:http://localhost", "/", "localhost", "/run/s", 80 },
+    { "unix:/run/s|http:/x", 1, "proxy:http://localhost", "/x", "localhost", "/run/s", 80 },
+    { "unix:/run/s|http:///x", 1, "proxy:http://localhost", "/x", "localhost", "/run/s", 80 },
+    { "unix:/run/s|http://h/x", 0, NULL, NULL, NULL, NULL, 0 },
+    { "unix:/run/s", 1, NULL, NULL, NULL, NULL, 0 },
+    { "unix:|http://h/", 1, NULL, NULL, NULL, NULL, 0 },
+    { "unix:/a b|http://h/", 1, NULL, NULL, NULL, NULL, 0 },
+    { "http:///x", 0, NULL, NULL, NULL, NULL, 0 },
+    { "http:/x", 0, NULL, NULL, NULL, NULL, 0 },
+    { "http://", 0, NULL, NULL, NULL, NULL, 0 },
+    { "http://:80/x", 0, NULL, NULL, NULL, NULL, 0 },
+    { "http://h:65536/", 0, NULL, NULL, NULL, NULL, 0 },
+    { "http://h:0/", 0, NULL, NULL, NULL, NULL, 0 },
+    { "http://h:8 1/", 0, NULL, NULL, NULL, NULL, 0 },
+    { "http://h\r\nx/", 0, NULL, NULL, NULL, NULL, 0 },
+    { "http://[fe80::1%25eth0]/", 0, NULL, NULL, NULL, NULL, 0 },
+    { "/x", 0, NULL, NULL, NULL, NULL, 0 },
+    { "", 0, NULL, NULL, NULL, NULL, 0 },
 };
 
-START_TEST(target_split_rows)
+START_TEST(base_parse_rows)
 {
-    const split_row_t *row = &split_rows[_i];
-    rp_url_t url;
+    const base_row_t *row = &base_rows[_i];
+    rp_base_t base;
     rp_url_err_e err = RP_URL_OK;
-    const char *path = NULL;
-    apr_status_t rv = rp_target_split(pool, row->text, row->allow_uds, &url, &path, &err);
+    apr_status_t rv = rp_base_parse(pool, row->text, row->allow_uds, &base, &err);
 
-    if (!row->host) {
+    if (!row->base) {
         ck_assert_int_ne(rv, APR_SUCCESS);
         ck_assert_int_ne(err, RP_URL_OK);
         return;
     }
     ck_assert_int_eq(rv, APR_SUCCESS);
-    ck_assert_str_eq(url.host, row->host);
-    ck_assert_int_eq(url.port, row->port);
-    ck_assert_str_eq(path, row->path);
-    if (row->uds) {
-        ck_assert_str_eq(url.uds, row->uds);
-    }
-    else {
-        ck_assert_ptr_null(url.uds);
-    }
+    ck_assert_str_eq(base.text, row->base);
+    ck_assert_uint_eq(base.len, strlen(row->base));
+    ck_assert_str_eq(rp_base_path(pool, row->text + base.written), row->path);
+    ck_assert_str_eq(base.url.path, "");
+    ck_assert_str_eq(base.url.host, row->host);
+    ck_assert_int_eq(base.url.port, row->port);
+    ck_assert_pstr_eq(base.url.uds, row->uds);
+}
+END_TEST
+
+START_TEST(base_names_the_balancer)
+{
+    rp_base_t base;
+    rp_url_err_e err;
+
+    ck_assert_int_eq(rp_base_parse(pool, "Balancer://Some_Name/x", 0, &base, &err), APR_SUCCESS);
+    ck_assert_str_eq(base.balancer, "balancer://some_name");
+    ck_assert_int_eq(rp_base_parse(pool, "balancer://c:81/x", 0, &base, &err), APR_SUCCESS);
+    ck_assert_str_eq(base.balancer, "balancer://c:81");
+    ck_assert_int_eq(rp_base_parse(pool, "http://balancer/x", 0, &base, &err), APR_SUCCESS);
+    ck_assert_ptr_null(base.balancer);
 }
 END_TEST
 
@@ -217,7 +242,8 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, authority_find_rows, 0, ROWS(authority_rows));
     tcase_add_loop_test(tc, target_join_rows, 0, ROWS(join_rows));
-    tcase_add_loop_test(tc, target_split_rows, 0, ROWS(split_rows));
+    tcase_add_loop_test(tc, base_parse_rows, 0, ROWS(base_rows));
+    tcase_add_test(tc, base_names_the_balancer);
     tcase_add_test(tc, target_raw_skips_an_authority);
     tcase_add_test(tc, text_contains_sees_through_two_encodings);
     suite_add_tcase(s, tc);
