@@ -59,6 +59,9 @@ typedef struct rproxy_balancer_api_t {
     struct rp_worker_t *(*next)(rproxy_balancing_t *b, const char **why);
     /** How the try of the member from next() ended; once for each. */
     void (*report)(rproxy_balancing_t *b, const rproxy_result_t *result);
+    /** After next() said NULL: microseconds from now_us (monotonic) that the caller may go on asking it (`timeout` of the balancer);
+     * 0: waiting is over or can not help. Since version 3. */
+    apr_interval_time_t (*patience)(rproxy_balancing_t *b, apr_time_t now_us);
 } rproxy_balancer_api_t;
 
 /** mod_rproxy_balancer: its functions, or NULL when version is newer than what it has. */

@@ -8,7 +8,7 @@ use RProxy::Client qw(get post);
 use RProxy::Env qw(needs now seconds wait_until);
 use RProxy::Server;
 
-plan tests => 95, need {needs(qw(rproxy rproxy_balancer slotmem_shm))};
+plan tests => 102, need {needs(qw(rproxy rproxy_balancer slotmem_shm))};
 
 my %b = map { $_ => RProxy::Backend->new(name => $_) } qw(a b c d);
 my %u = map { $_ => $b{$_}->url } keys %b;
@@ -69,7 +69,10 @@ sub balancer {
 # --- error state ---
 {
     my $two = sub { my ($name, $params, $each) = @_; return balancer($name, $params, a => $each, b => $each) };
-    my $conf = balancer('retry', '', a => 'retry=2', b => 'retry=600');
+    my $conf = balancer('wait', 'forcerecovery=Off timeout=20', a => 'retry=3', b => 'retry=600');
+    $conf .= balancer('short', 'forcerecovery=Off timeout=1', a => 'retry=600', b => 'retry=600');
+    $conf .= balancer('noforce0', '', b => 'status=+D');
+    $conf .= balancer('retry', '', a => 'retry=2', b => 'retry=600');
     $conf .= balancer('retry0', '', a => 'retry=0', b => 'retry=600');
     $conf .= $two->('force', '', 'retry=600') . $two->('noforce', 'forcerecovery=Off', 'retry=600');
     $conf .= $two->("last$_", '', 'retry=600 disablereuse=On')
@@ -87,6 +90,18 @@ sub balancer {
     $conf .= balancer('odd', '', map { $_ => 'retry=600 disablereuse=On' } qw(a b c d));
     $conf .= balancer('full', '', map { $_ => 'retry=600 max=1 acquire=300ms' } qw(a b));
     $s = RProxy::Server->new(modules => ['slotmem_shm'], config => $conf, threads => 20);
+
+    # --- waiting for a member ---
+    down(qw(a b));
+    is who("/$_/id/1", 1), '503', "$_: nobody is there" for qw(wait short);
+    up();
+    my $begin = now();
+    is who('/short/id/1', 1), '503', 'timeout=1 passes';
+    cmp_ok now() - $begin, '>=', 1, 'not earlier';
+    is who('/wait/id/1', 1), 'a', 'timeout=20: waits until retry is over';
+    $begin = now();
+    is who('/noforce0/id/1', 1), '503', 'nobody to wait for without timeout';
+    cmp_ok now() - $begin, '<', 1, 'says so at once';
 
     down('a');
     is who('/retry/id/1', 3), 'b b b', 'a member that refuses: the client does not see it';

@@ -27,6 +27,9 @@ struct rproxy_balancing_t {
     const char *route;     /**< of the session, or NULL */
     const char *sticky_name;
     int looked_for_session;
+    int nobody;            /**< the last choice failed because no member could be used */
+    apr_time_t give_up_us; /**< monotonic; when waiting for a member ends, 0: it has not begun */
+    rp_balancer_view_t *view; /**< room, used again by each choice */
 };
 
 static const rproxy_api_t *core_api;
@@ -129,12 +132,15 @@ static void snapshot(const rp_member_t *m, rp_member_view_t *out)
 
 static rp_balancer_view_t *view_take(rproxy_balancing_t *b)
 {
-    rp_balancer_view_t *v = apr_palloc(b->r->pool, sizeof(*v));
+    rp_balancer_view_t *v = b->view;
     int i;
 
-    v->n = b->bal->nmembers;
+    if (v == NULL) {
+        v = b->view = apr_palloc(b->r->pool, sizeof(*v));
+        v->n = b->bal->nmembers;
+        v->members = apr_pcalloc(b->r->pool, sizeof(*v->members) * (apr_size_t)(v->n + 1));
+    }
     v->now_us = rp_clock_now_us();
-    v->members = apr_pcalloc(b->r->pool, sizeof(*v->members) * (apr_size_t)(v->n + 1));
     for (i = 0; i < v->n; i++) {
         snapshot(&b->bal->members[i], &v->members[i]);
         v->members[i].lb.index = i;
@@ -300,6 +306,7 @@ static rp_worker_t *choose(rproxy_balancing_t *b, const char **why)
 
     *why = b->bal->nmembers == 0 ? "the balancer has no members" : "no member can be used";
     leave_member(b);
+    b->nobody = 0;
     if (b->bal->nmembers == 0 || !may_try(b, why)) {
         return NULL;
     }
@@ -312,6 +319,7 @@ static rp_worker_t *choose(rproxy_balancing_t *b, const char **why)
     if (!choose_by_session(b, v, &choice, why)) {
         context.now_us = v->now_us;
         rp_select(v, b->bal->method, &context, &choice);
+        b->nobody = choice.member < 0;
     }
     return choice.member >= 0 ? enter_member(b, &choice) : NULL;
 }
@@ -357,4 +365,18 @@ static void report(rproxy_balancing_t *b, const rproxy_result_t *result)
     leave_member(b);
 }
 
-const rproxy_balancer_api_t rp_balancing_api = {RPROXY_API_VERSION, begin, next, report};
+/* One deadline for the request, kept here: nobody else's waiting depends on it. */
+static apr_interval_time_t patience(rproxy_balancing_t *b, apr_time_t now_us)
+{
+    apr_interval_time_t timeout_us = b->bal->conf->params.timeout_us;
+
+    if (!b->nobody || timeout_us <= 0 || b->ntried >= b->bal->nmembers) {
+        return 0;
+    }
+    if (b->give_up_us == 0) {
+        b->give_up_us = now_us + timeout_us;
+    }
+    return b->give_up_us > now_us ? b->give_up_us - now_us : 0;
+}
+
+const rproxy_balancer_api_t rp_balancing_api = {RPROXY_API_VERSION, begin, next, report, patience};

@@ -7,6 +7,9 @@
 
 #include <apr_strings.h>
 #include <http_core.h>
+#include <poll.h>
+
+#include "upstream/clock.h"
 
 static const rproxy_balancer_api_t *balancer_api(void)
 {
@@ -48,10 +51,28 @@ static void aim_at(rp_request_t *rq, rp_worker_t *member)
     rq->route->url.path = rq->route->target;
 }
 
+#define WAIT_STEP_US 20000 /* between two looks for a member that came back */
+
+/* The next member, waited for as long as the balancer's `timeout` says. */
+static rp_worker_t *wait_for_member(rp_request_t *rq, const char **why)
+{
+    const rproxy_balancer_api_t *api = balancer_api();
+    rp_worker_t *member = api->next(rq->balancing, why);
+    apr_interval_time_t left_us;
+
+    while (member == NULL && (left_us = api->patience(rq->balancing, rp_clock_now_us())) > 0) {
+        apr_interval_time_t step_us = left_us < WAIT_STEP_US ? left_us : WAIT_STEP_US;
+
+        (void)poll(NULL, 0, (int)(step_us / 1000) + 1);
+        member = api->next(rq->balancing, why);
+    }
+    return member;
+}
+
 int rp_balancing_next(rp_request_t *rq)
 {
     const char *why = NULL;
-    rp_worker_t *member = balancer_api()->next(rq->balancing, &why);
+    rp_worker_t *member = wait_for_member(rq, &why);
 
     if (member == NULL) {
         return rp_request_refuse(rq->r, HTTP_SERVICE_UNAVAILABLE,
