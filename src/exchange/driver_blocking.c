@@ -12,6 +12,14 @@
 
 #define NOFD_POLL_FIRST_MS 1 /* how often a client without descriptor is asked for its body: backing off ... */
 #define NOFD_POLL_MAX_MS 20  /* ... to this */
+#define BODY_LOOK_MS 1000    /* a client's body is looked for now and then although nothing came: filters with time limits of
+                                their own (mod_reqtimeout) notice only then */
+
+/** Back-off of a client without a descriptor. */
+typedef struct nofd_t {
+    int ms;          /* next interval, 0: the first */
+    apr_off_t bytes; /* what it had given when that was chosen */
+} nofd_t;
 
 static int wait_ms(const rp_wait_t *wait, apr_time_t now_us)
 {
@@ -56,22 +64,51 @@ static int wait_in_read(rp_exchange_t *ex)
     return rp_conn_wait_in_read(rp_exchange_conn(ex), ex->conf.io_us);
 }
 
-/* Wait on the descriptors. *nofd_ms: back-off of clients that have none. */
-static unsigned wait_io(rp_exchange_t *ex, const rp_blocking_client_t *client, void *ctx, int *nofd_ms)
+/* What a client gave so far. */
+static apr_off_t client_bytes(const rp_exchange_t *ex)
+{
+    return ex->kept_len + ex->streamed + (ex->tunnel ? ex->at->sent : 0);
+}
+
+/*
+ * A client without a descriptor can only be asked again: soon after it gave something, then at growing intervals. Writing to it
+ * waits by itself, so that it is always "writable".
+ */
+static unsigned nofd_ready(unsigned client_mask, nofd_t *nofd, apr_off_t bytes, int *timeout)
+{
+    if (bytes != nofd->bytes || nofd->ms == 0) {
+        nofd->bytes = bytes;
+        nofd->ms = NOFD_POLL_FIRST_MS;
+    }
+    if (client_mask & RP_WAIT_CLIENT_WRITE) {
+        *timeout = 0;
+    }
+    *timeout = *timeout < nofd->ms ? *timeout : nofd->ms;
+    nofd->ms = nofd->ms * 2 > NOFD_POLL_MAX_MS ? NOFD_POLL_MAX_MS : nofd->ms * 2;
+    return client_mask;
+}
+
+/* Wait on the descriptors. */
+static unsigned wait_io(rp_exchange_t *ex, const rp_blocking_client_t *client, void *ctx, nofd_t *nofd)
 {
     const rp_wait_t *wait = rp_exchange_wait(ex);
     unsigned client_mask = wait->mask & (RP_WAIT_CLIENT_READ | RP_WAIT_CLIENT_WRITE);
+    unsigned backend_mask = wait->mask & (RP_WAIT_BACKEND_READ | RP_WAIT_BACKEND_WRITE);
     unsigned ready = 0;
     int timeout = wait_ms(wait, rp_clock_now_us());
+    int nready;
     struct pollfd fds[2];
     nfds_t n = 0;
 
-    if (wait->mask & (RP_WAIT_BACKEND_READ | RP_WAIT_BACKEND_WRITE)) {
+    if (backend_mask) {
         fds[n].fd = rp_conn_fd(rp_exchange_conn(ex));
         fds[n].events = poll_events(wait->mask, RP_WAIT_BACKEND_READ, RP_WAIT_BACKEND_WRITE);
         fds[n++].revents = 0;
     }
-    if (client_mask && client->fd >= 0) {
+    if (client_mask && client->fd < 0) {
+        ready |= nofd_ready(client_mask, nofd, client_bytes(ex), &timeout);
+    }
+    else if (client_mask) {
         if ((client_mask & RP_WAIT_CLIENT_READ) && client->input_pending && client->input_pending(ctx)) {
             ready |= RP_WAIT_CLIENT_READ;
             timeout = 0;
@@ -80,20 +117,22 @@ static unsigned wait_io(rp_exchange_t *ex, const rp_blocking_client_t *client, v
         fds[n].events = poll_events(client_mask, RP_WAIT_CLIENT_READ, RP_WAIT_CLIENT_WRITE);
         fds[n++].revents = 0;
     }
-    else if (client_mask) {
-        timeout = timeout < *nofd_ms ? timeout : *nofd_ms;
-        *nofd_ms = *nofd_ms * 2 > NOFD_POLL_MAX_MS ? NOFD_POLL_MAX_MS : *nofd_ms * 2;
-        ready |= client_mask;
+    if ((client_mask & RP_WAIT_CLIENT_READ) && !ex->tunnel && timeout > BODY_LOOK_MS) {
+        timeout = BODY_LOOK_MS;
     }
-    if (poll(fds, n, timeout) > 0) {
+    nready = poll(fds, n, timeout);
+    if (nready > 0) {
         nfds_t i = 0;
-        if (wait->mask & (RP_WAIT_BACKEND_READ | RP_WAIT_BACKEND_WRITE)) {
+        nofd->ms = 0;
+        if (backend_mask) {
             ready |= poll_ready(fds[i++].revents, wait->mask, RP_WAIT_BACKEND_READ, RP_WAIT_BACKEND_WRITE);
         }
         if (i < n) {
             ready |= poll_ready(fds[i].revents, wait->mask, RP_WAIT_CLIENT_READ, RP_WAIT_CLIENT_WRITE);
         }
-        *nofd_ms = NOFD_POLL_FIRST_MS;
+    }
+    else if (nready == 0 && timeout == BODY_LOOK_MS) {
+        ready |= client_mask & RP_WAIT_CLIENT_READ;
     }
     return ready;
 }
@@ -121,7 +160,7 @@ static void do_tls(rp_exchange_t *ex)
 rp_step_e rp_exchange_run(rp_exchange_t *ex, const rp_blocking_client_t *client, void *ctx)
 {
     unsigned ready = RP_WAIT_CLIENT_READ | RP_WAIT_CLIENT_WRITE;
-    int nofd_ms = NOFD_POLL_FIRST_MS;
+    nofd_t nofd = {0, 0};
 
     for (;;) {
         rp_step_e step = rp_exchange_step(ex, rp_clock_now_us(), ready);
@@ -146,7 +185,7 @@ rp_step_e rp_exchange_run(rp_exchange_t *ex, const rp_blocking_client_t *client,
             ready = RP_WAIT_BACKEND_READ;
         }
         else {
-            ready = wait_io(ex, client, ctx, &nofd_ms);
+            ready = wait_io(ex, client, ctx, &nofd);
         }
     }
 }

@@ -191,7 +191,7 @@ static rp_move_e discarded(rp_exchange_t *ex)
     ex->reason = RP_FAIL_NONE;
     ex->detail = NULL;
     apr_brigade_cleanup(ex->bb);
-    (void)ex->ops->finish(ex->ctx, RP_FAIL_NONE);
+    (void)ex->ops->finish(ex->ctx, ex->bb, RP_FAIL_NONE);
     return rp_ex_go(ex, RP_EX_DONE);
 }
 
@@ -202,14 +202,14 @@ static void cut_answer(rp_exchange_t *ex)
         (void)ex->ops->write(ex->ctx, ex->bb, 0, 1);
     }
     apr_brigade_cleanup(ex->bb);
-    (void)ex->ops->finish(ex->ctx, ex->reason);
+    (void)ex->ops->finish(ex->ctx, ex->bb, ex->reason);
 }
 
 rp_move_e rp_ex_fail(rp_exchange_t *ex, rp_reason_e reason, apr_status_t os_error, const char *detail)
 {
     ex->reason = reason;
     ex->detail = detail;
-    if (detail == NULL && os_error != APR_SUCCESS) {
+    if (detail == NULL && os_error != APR_SUCCESS && os_error < APR_OS_START_ERROR) { /* the system's words, not APR's */
         char buf[120];
         ex->detail = apr_pstrdup(ex->pool, apr_strerror(os_error, buf, sizeof(buf)));
     }
@@ -430,17 +430,18 @@ static rp_refuse_e reuse_verdict(const rp_exchange_t *ex)
 
 static rp_move_e finish(rp_exchange_t *ex)
 {
+    int bytes;
+
     ex->conn->peer_keepalive_s = ex->resp_framing.keepalive_timeout_s;
     rp_ex_put(ex, reuse_verdict(ex));
-    if (!APR_BRIGADE_EMPTY(ex->bb) && !ex->discard) {
-        if (ex->ops->write(ex->ctx, ex->bb, 0, 1) != APR_SUCCESS) {
-            ex->reason = RP_FAIL_CLIENT_GONE;
-        }
+    if (ex->discard) {
+        apr_brigade_cleanup(ex->bb);
+    }
+    bytes = !APR_BRIGADE_EMPTY(ex->bb);
+    if (ex->ops->finish(ex->ctx, ex->bb, RP_FAIL_NONE) != APR_SUCCESS && bytes) {
+        ex->reason = RP_FAIL_CLIENT_GONE; /* a client that had all it wanted before may well be gone */
     }
     apr_brigade_cleanup(ex->bb);
-    if (ex->ops->finish(ex->ctx, ex->reason) != APR_SUCCESS) {
-        ex->reason = RP_FAIL_CLIENT_GONE;
-    }
     ex->at->reason = ex->reason;
     return rp_ex_go(ex, ex->reason == RP_FAIL_NONE ? RP_EX_DONE : RP_EX_FAILED);
 }

@@ -71,8 +71,9 @@ typedef struct rp_client_ops_t {
     apr_status_t (*write)(void *ctx, apr_bucket_brigade *bb, int flush, int may_wait);
     /** 1: bytes are stuck on their way to the client; read no more from the backend until it is writable. */
     int (*backlog)(void *ctx);
-    /** End of the answer: RP_FAIL_NONE for a whole one, otherwise it must be visibly cut. */
-    apr_status_t (*finish)(void *ctx, rp_reason_e reason);
+    /** The last bytes of the body (may be none) and the end of the answer: RP_FAIL_NONE for a whole one, otherwise it must be visibly
+     * cut. Empties bb. An error: the client did not get it all. */
+    apr_status_t (*finish)(void *ctx, apr_bucket_brigade *bb, rp_reason_e reason);
     /** A 101 was accepted: send its head, take HTTP off the client connection. */
     apr_status_t (*tunnel_start)(void *ctx, const rp_h1_resp_t *resp);
     apr_status_t (*tunnel_read)(void *ctx, char *buf, apr_size_t *len);            /**< as rp_conn_ops_t.recv */

@@ -212,7 +212,7 @@ static apr_status_t frame_kept(rp_exchange_t *ex)
 
 int rp_ex_client_may_release(const rp_exchange_t *ex)
 {
-    return ex->send == RP_SEND_HOLD && ex->conf.ping_us == 0 && !ex->body_eos;
+    return ex->send == RP_SEND_HOLD && ex->conf.ping_us == 0 && !ex->body_eos && ex->kept_len == 0;
 }
 
 void rp_ex_release_body(rp_exchange_t *ex)

@@ -117,7 +117,7 @@ static int tunnel_over(const rp_exchange_t *ex)
 static rp_move_e tunnel_end(rp_exchange_t *ex)
 {
     rp_ex_put(ex, RP_REFUSE_TUNNEL);
-    (void)ex->ops->finish(ex->ctx, RP_FAIL_NONE);
+    (void)ex->ops->finish(ex->ctx, ex->bb, RP_FAIL_NONE);
     return rp_ex_go(ex, RP_EX_DONE);
 }
 

@@ -20,6 +20,8 @@
 #define conn_is_tls(c) 0
 #endif
 
+#define EMPTY_READS_MAX 64 /* of an input filter that takes bytes and gives none */
+
 /* ---- request body ---- */
 
 /* HTTP_IN sends no 100 Continue on non-blocking reads: it is ours to send when we, not the backend, want the body. */
@@ -74,33 +76,49 @@ static apr_status_t sift(rp_request_t *rq, apr_bucket_brigade *bb, int *eos, rp_
     }
     if (rq->body_limit > 0 && rq->body_read > rq->body_limit) {
         *why = RP_FAIL_CLIENT_BODY_TOO_LARGE;
-        return APR_ENOSPC;
+        return APR_EGENERAL;
     }
     return APR_SUCCESS;
+}
+
+/*
+ * Some bytes, without waiting. HTTP_IN says APR_EAGAIN when there are none; a filter above it that took bytes and gave none
+ * (mod_deflate in a gzip header) answers with an empty brigade: there may be more behind those, and the socket would not tell.
+ */
+static apr_status_t get_some(rp_request_t *rq, apr_bucket_brigade *bb, apr_off_t max)
+{
+    int tries;
+
+    rq->filter_busy = 0;
+    for (tries = 0; tries < EMPTY_READS_MAX; tries++) {
+        apr_status_t rv = ap_get_brigade(rq->r->input_filters, bb, AP_MODE_READBYTES, APR_NONBLOCK_READ, max);
+
+        if (rv != APR_SUCCESS || !APR_BRIGADE_EMPTY(bb)) {
+            return rv;
+        }
+    }
+    rq->filter_busy = 1; /* come back soon, but not without a look at the clock */
+    return APR_EAGAIN;
 }
 
 static apr_status_t read_body(void *ctx, apr_bucket_brigade *bb, apr_off_t max, int *eos, rp_reason_e *why)
 {
     rp_request_t *rq = ctx;
-    request_rec *r = rq->r;
     apr_status_t rv;
 
     *eos = 0;
     send_continue(rq);
-    rv = ap_get_brigade(r->input_filters, bb, AP_MODE_READBYTES, APR_NONBLOCK_READ, max);
-    if (rv == APR_SUCCESS && APR_BRIGADE_EMPTY(bb)) {
-        return APR_EAGAIN;
+    rv = get_some(rq, bb, max);
+    if (rv == APR_SUCCESS) {
+        return sift(rq, bb, eos, why);
     }
-    if (rv != APR_SUCCESS) {
-        apr_brigade_cleanup(bb);
-        rq->filter_error = rv == AP_FILTER_ERROR;
-        if (!APR_STATUS_IS_EAGAIN(rv)) {
-            *why = APR_STATUS_IS_EOF(rv) || APR_STATUS_IS_ECONNRESET(rv) || r->connection->aborted ? RP_FAIL_CLIENT_GONE
+    apr_brigade_cleanup(bb);
+    rq->filter_error = rv == AP_FILTER_ERROR;
+    if (!APR_STATUS_IS_EAGAIN(rv)) {
+        *why = APR_STATUS_IS_EOF(rv) || APR_STATUS_IS_ECONNRESET(rv) || rq->r->connection->aborted ? RP_FAIL_CLIENT_GONE
                                                                                                   : body_reason(rv);
-        }
-        return rv;
     }
-    return sift(rq, bb, eos, why);
+    return rv;
 }
 
 /* What is too long for memory goes to a temporary file (removed when the request ends). */
@@ -180,10 +198,7 @@ static apr_status_t write_body(void *ctx, apr_bucket_brigade *bb, int flush, int
     }
     rv = ap_pass_brigade(r->output_filters, bb);
     apr_brigade_cleanup(bb);
-    if (rv != APR_SUCCESS || r->connection->aborted) {
-        return rv != APR_SUCCESS ? rv : APR_ECONNABORTED;
-    }
-    return APR_SUCCESS;
+    return rv; /* an aborted connection refuses the next one: the client may have left because it has all it wanted */
 }
 
 static int backlog(void *ctx)
@@ -192,32 +207,46 @@ static int backlog(void *ctx)
     return 0; /* passing a brigade on this thread waits by itself */
 }
 
+/* A stream of HTTP/2 that was a tunnel ends in order; a connection of its own is just closed. */
+static apr_status_t tunnel_finish(rp_request_t *rq)
+{
+    conn_rec *c = rq->r->connection;
+    apr_status_t rv;
+
+    if (c->master == NULL) {
+        return APR_SUCCESS;
+    }
+    APR_BRIGADE_INSERT_TAIL(rq->bb, apr_bucket_eos_create(c->bucket_alloc));
+    rv = ap_pass_brigade(c->output_filters, rq->bb);
+    apr_brigade_cleanup(rq->bb);
+    return rv;
+}
+
 /*
  * The end. A whole response ends with EOS. A cut one must look cut: the error bucket makes HTTP's output filters leave
  * out the last chunk and close (or reset the stream).
  */
-static apr_status_t finish(void *ctx, rp_reason_e reason)
+static apr_status_t finish(void *ctx, apr_bucket_brigade *bb, rp_reason_e reason)
 {
     rp_request_t *rq = ctx;
     request_rec *r = rq->r;
     apr_bucket_alloc_t *ba = r->connection->bucket_alloc;
-    apr_status_t rv;
+    apr_status_t rv = APR_SUCCESS;
 
-    if (rq->finished || rq->override_status) {
-        return APR_SUCCESS;
+    if (!rq->finished && !rq->override_status) {
+        rq->finished = 1;
+        if (rp_exchange_tunnel(rq->ex)) {
+            return tunnel_finish(rq);
+        }
+        if (reason != RP_FAIL_NONE) {
+            r->no_cache = 1;
+            r->connection->keepalive = AP_CONN_CLOSE;
+            APR_BRIGADE_INSERT_TAIL(bb, ap_bucket_error_create(HTTP_BAD_GATEWAY, NULL, r->pool, ba));
+        }
+        APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(ba));
+        rv = ap_pass_brigade(r->output_filters, bb);
     }
-    rq->finished = 1;
-    if (rp_exchange_tunnel(rq->ex)) {
-        return APR_SUCCESS;
-    }
-    if (reason != RP_FAIL_NONE) {
-        r->no_cache = 1;
-        r->connection->keepalive = AP_CONN_CLOSE;
-        APR_BRIGADE_INSERT_TAIL(rq->bb, ap_bucket_error_create(HTTP_BAD_GATEWAY, NULL, r->pool, ba));
-    }
-    APR_BRIGADE_INSERT_TAIL(rq->bb, apr_bucket_eos_create(ba));
-    rv = ap_pass_brigade(r->output_filters, rq->bb);
-    apr_brigade_cleanup(rq->bb);
+    apr_brigade_cleanup(bb);
     return rv;
 }
 

@@ -168,18 +168,18 @@ static apr_interval_time_t io_timeout(const rp_request_t *rq)
     return rq->sconf->timeout_us > 0 ? rq->sconf->timeout_us : rq->r->server->timeout;
 }
 
+/* By the name that goes on the wire: numbers can be made up by other modules. HEAD has the number of GET. */
 static int is_idempotent(const request_rec *r)
 {
-    switch (r->method_number) {
-    case M_GET: /* HEAD too */
-    case M_OPTIONS:
-    case M_TRACE:
-    case M_PUT:
-    case M_DELETE:
-        return 1;
-    default:
-        return 0;
+    static const char *const names[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (!strcmp(r->method, names[i])) {
+            return 1;
+        }
     }
+    return 0;
 }
 
 static void set_limits(rp_request_t *rq)
@@ -216,6 +216,17 @@ static int body_may_change(const request_rec *r)
     return r->input_filters != r->proto_input_filters;
 }
 
+/*
+ * LimitRequestBody as it was written for this place, 0: none. What httpd takes when nothing was written (1 GB) is not for
+ * proxied requests: they never had a limit of their own.
+ */
+static apr_off_t body_limit(request_rec *r)
+{
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+
+    return core->limit_req_body > 0 ? core->limit_req_body : 0; /* unset is negative */
+}
+
 static void set_body(rp_request_t *rq)
 {
     request_rec *r = rq->r;
@@ -224,8 +235,8 @@ static void set_body(rp_request_t *rq)
     const char *te = apr_table_get(r->headers_in, "Transfer-Encoding");
 
     c->body_length = -1;
-    if (r->main != NULL && r->kept_body == NULL) {
-        return; /* a subrequest must not eat the main request's body */
+    if ((r->main != NULL && r->kept_body == NULL) || rp_request_is_error_page(r)) {
+        return; /* a subrequest must not eat the main request's body; that of a failed request is not for its error page */
     }
     c->has_body = te != NULL || cl != NULL;
     if (te == NULL && cl != NULL && rp_content_length_parse(cl, strlen(cl), &c->body_length) != APR_SUCCESS) {
@@ -238,7 +249,7 @@ static void set_body(rp_request_t *rq)
         c->body_policy = RP_BODY_SENDCL;
     }
     c->extra_crlf = rq->env.extra_crlf;
-    rq->body_limit = ap_get_limit_req_body(r);
+    rq->body_limit = body_limit(r);
 }
 
 static void set_expect(rp_request_t *rq)
@@ -247,10 +258,11 @@ static void set_expect(rp_request_t *rq)
     int asked = rq->r->expecting_100;
 
     rq->forward_100 = rp_switch(rq->dconf->forward_100, 1);
-    if (!c->has_body || rq->env.http10) {
+    if (!c->has_body || c->body_length == 0 || rq->env.http10) {
         return;
     }
-    rq->client_expects = asked && rq->forward_100;
+    /* A body that must be read before the head can be written is for us to ask for. */
+    rq->client_expects = asked && rq->forward_100 && !rp_exchange_spools(c);
     if (rq->worker->params.ping_us > 0) {
         c->ping_us = rq->worker->params.ping_us;
         c->expect_100 = 1;
@@ -261,18 +273,28 @@ static void set_expect(rp_request_t *rq)
     c->prefetch_nonblocking = rq->env.prefetch_nonblock;
 }
 
-/* NTLM and Negotiate authenticate the connection: it belongs to this client connection from then on. */
+/* 1 when one of the credentials in this field authenticates the connection that it travels on. */
+static int binds_connection(const char *credentials)
+{
+    rp_slice_t m;
+
+    while (credentials != NULL && rp_list_next(&credentials, &m)) {
+        if ((m.n >= 4 && !strncasecmp(m.p, "NTLM", 4)) || (m.n >= 9 && !strncasecmp(m.p, "Negotiate", 9))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* After NTLM or Negotiate the backend connection belongs to this client connection, whichever of the two fields they came in. */
 static void *pin(request_rec *r)
 {
-    const char *auth = apr_table_get(r->headers_in, "Authorization");
-
-    if (apr_table_get(r->connection->notes, "rproxy-pinned") != NULL) {
+    if (apr_table_get(r->connection->notes, "rproxy-pinned") != NULL
+        || binds_connection(apr_table_get(r->headers_in, "Authorization"))
+        || binds_connection(apr_table_get(r->headers_in, "Proxy-Authorization"))) {
         return r->connection;
     }
-    if (auth == NULL || (strncasecmp(auth, "NTLM", 4) != 0 && strncasecmp(auth, "Negotiate", 9) != 0)) {
-        return NULL;
-    }
-    return r->connection;
+    return NULL;
 }
 
 static apr_status_t unpin(void *data)
@@ -412,7 +434,7 @@ static int input_pending(void *ctx)
 {
     rp_request_t *rq = ctx;
 
-    return rq->tunnel_in != NULL && !APR_BRIGADE_EMPTY(rq->tunnel_in);
+    return rq->filter_busy || (rq->tunnel_in != NULL && !APR_BRIGADE_EMPTY(rq->tunnel_in));
 }
 
 /* A body that nobody read to its end can not stay on a connection that is used again. */
@@ -512,7 +534,8 @@ static int proxy_request(request_rec *r, const char *url)
     if (rq->body_limit > 0 && rq->exconf.body_length > rq->body_limit) {
         r->connection->keepalive = AP_CONN_CLOSE;
         return rp_request_refuse(r, HTTP_REQUEST_ENTITY_TOO_LARGE,
-                                 "RP0227: the request body is larger than LimitRequestBody allows", NULL);
+                                 apr_psprintf(r->pool, "RP0227: a request body of %" APR_INT64_T_FMT " bytes is announced; LimitRequestBody "
+                                              "allows %" APR_OFF_T_FMT " here", rq->exconf.body_length, rq->body_limit), NULL);
     }
     return run(rq);
 }

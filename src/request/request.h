@@ -53,6 +53,7 @@ typedef struct rp_request_t {
     apr_off_t body_limit;         /**< LimitRequestBody; 0 none */
     apr_off_t body_read;          /**< bytes so far */
     apr_file_t *spool;            /**< temporary file, or NULL */
+    int filter_busy;              /**< an input filter took bytes and gave none: it may have more at once */
     int filter_error;             /**< an input filter has answered already: AP_FILTER_ERROR */
     /* response */
     int override_status;          /**< ProxyErrorOverride: status to hand to ErrorDocument, or 0 */
@@ -76,6 +77,8 @@ void rp_req_env_read(rp_req_env_t *env, request_rec *r);
 /* request_head.c: rp_client_ops_t.request_head */
 apr_status_t rp_request_head_build(void *ctx, rp_req_framing_e framing, apr_int64_t length, const char **head,
                                    apr_size_t *len);
+/** 1 when r fetches the ErrorDocument of a request that failed. */
+int rp_request_is_error_page(const request_rec *r);
 /** Host header for the backend: the client's (ProxyPreserveHost) or the destination's. NULL and a logged reason when there is none. */
 const char *rp_request_host(rp_request_t *rq);
 /** The protocol of the client's Upgrade header when the worker allows it, else NULL. */
@@ -84,7 +87,7 @@ const char *rp_request_upgrade(rp_request_t *rq);
 /* response_head.c: rp_client_ops_t.head and interim */
 apr_status_t rp_response_head_apply(void *ctx, const rp_h1_resp_t *resp, const rp_framing_t *framing, int *discard);
 apr_status_t rp_response_interim(void *ctx, const rp_h1_resp_t *resp);
-/** Copy end-to-end fields of a response head into out, hop-by-hop ones left out. APR_EINVAL: malformed Connection. */
+/** Copy end-to-end fields of a response head into out, hop-by-hop ones left out. APR_EINVAL: Connection names too many fields. */
 apr_status_t rp_response_fields(rp_request_t *rq, const rp_h1_resp_t *resp, apr_table_t *out);
 /** After a body was discarded for ProxyErrorOverride: make room for the error page. @return the status for ErrorDocument */
 int rp_response_override(rp_request_t *rq);

@@ -26,6 +26,11 @@ typedef struct head_t {
 
 enum { FWD_FOR = 0, FWD_HOST, FWD_SERVER, FWD_VIA };
 
+static const char *join(apr_pool_t *p, const char *a, const char *b)
+{
+    return a ? apr_pstrcat(p, a, ", ", b, NULL) : b;
+}
+
 const char *rp_request_host(rp_request_t *rq)
 {
     request_rec *r = rq->r;
@@ -50,30 +55,45 @@ const char *rp_request_host(rp_request_t *rq)
     return host;
 }
 
+int rp_request_is_error_page(const request_rec *r)
+{
+    return r->prev != NULL && ap_is_HTTP_ERROR(r->prev->status);
+}
+
+/* What this worker may upgrade to. */
+static const char *upgrades_allowed(const rp_request_t *rq)
+{
+    const char *scheme = rq->route->url.scheme;
+
+    if (rq->worker->params.upgrade == NULL && (!strcasecmp(scheme, "ws") || !strcasecmp(scheme, "wss"))) {
+        return "WebSocket";
+    }
+    return rq->worker->params.upgrade;
+}
+
+/* Only the protocols that are allowed go on: a client must not smuggle h2c along with its websocket. */
 const char *rp_request_upgrade(rp_request_t *rq)
 {
-    const char *wanted = apr_table_get(rq->r->headers_in, "Upgrade");
-    const char *allowed = rq->worker->params.upgrade;
-    const char *scheme = rq->route->url.scheme;
-    const char *cursor = wanted;
+    const request_rec *r = rq->r;
+    const char *cursor = apr_table_get(r->headers_in, "Upgrade");
+    const char *allowed = upgrades_allowed(rq);
+    const char *list = NULL;
     rp_slice_t tok;
 
-    if (wanted == NULL || rq->env.http10 || rq->r->main != NULL) {
+    if (cursor == NULL || allowed == NULL || rq->env.http10 || r->main != NULL) {
         return NULL;
     }
-    if (allowed == NULL && (!strcasecmp(scheme, "ws") || !strcasecmp(scheme, "wss"))) {
-        allowed = "WebSocket";
-    }
-    if (allowed == NULL) {
-        return NULL;
+    if (r->proto_num < HTTP_VERSION(1, 1)) {
+        return NULL; /* RFC 9110 7.8 */
     }
     while (rp_list_next(&cursor, &tok)) {
-        char *name = apr_pstrmemdup(rq->r->pool, tok.p, tok.n);
+        const char *name = apr_pstrmemdup(r->pool, tok.p, tok.n);
+
         if (!strcmp(allowed, "*") || rp_list_has_token(allowed, name)) {
-            return apr_pstrdup(rq->r->pool, wanted);
+            list = join(r->pool, list, name);
         }
     }
-    return NULL;
+    return list;
 }
 
 static void add(head_t *h, const char *name, const char *value)
@@ -82,11 +102,6 @@ static void add(head_t *h, const char *name, const char *value)
 
     f->name = name;
     f->value = value;
-}
-
-static const char *join(apr_pool_t *p, const char *a, const char *b)
-{
-    return a ? apr_pstrcat(p, a, ", ", b, NULL) : b;
 }
 
 /* Max-Forwards: the handler has refused what can not be counted down. */
@@ -118,7 +133,7 @@ static void pass_field(head_t *h, const char *name, const char *value)
     if (rp_hdr_req_dropped(id) || id == RP_HDR_HOST || id == RP_HDR_EXPECT || rp_conntok_has(&h->nominated, name, n)) {
         return;
     }
-    if (is_conditional(id) && rq->r->main != NULL) {
+    if (is_conditional(id) && (rq->r->main != NULL || rp_request_is_error_page(rq->r))) {
         return;
     }
     if (rp_switch(rq->dconf->add_headers, 1)) {

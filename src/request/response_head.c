@@ -44,16 +44,32 @@ static int is_date(rp_hdr_e id)
     return id == RP_HDR_DATE || id == RP_HDR_EXPIRES || id == RP_HDR_LAST_MODIFIED;
 }
 
+/* Field names that Connection nominates. Members that are no names are passed over (the connection is closed for them). */
+static apr_status_t nominate(rp_conntok_t *set, const char *value)
+{
+    rp_slice_t m;
+
+    while (rp_list_next(&value, &m)) {
+        if (!rp_hdr_name_ok(m.p, m.n)) {
+            continue;
+        }
+        if (set->n == RP_CONNTOK_MAX) {
+            return APR_EINVAL;
+        }
+        set->tok[set->n++] = m;
+    }
+    return APR_SUCCESS;
+}
+
 apr_status_t rp_response_fields(rp_request_t *rq, const rp_h1_resp_t *resp, apr_table_t *out)
 {
-    rp_conntok_t nominated = {0};
+    rp_conntok_t nominated;
     int i;
 
+    nominated.n = 0;
     for (i = 0; i < resp->nfields; i++) {
-        if (resp->fields[i].id == RP_HDR_CONNECTION) {
-            if (rp_conntok_add(&nominated, resp->fields[i].value) != APR_SUCCESS) {
-                return APR_EINVAL;
-            }
+        if (resp->fields[i].id == RP_HDR_CONNECTION && nominate(&nominated, resp->fields[i].value) != APR_SUCCESS) {
+            return APR_EINVAL;
         }
     }
     for (i = 0; i < resp->nfields; i++) {
@@ -105,9 +121,9 @@ static void map_reverse(request_rec *r)
     static APR_OPTIONAL_FN_TYPE(rproxy_reverse_headers) *map;
     static int looked;
 
-    if (!looked) { /* the same answer in all threads */
-        map = APR_RETRIEVE_OPTIONAL_FN(rproxy_reverse_headers);
-        looked = 1;
+    if (!__atomic_load_n(&looked, __ATOMIC_ACQUIRE)) { /* the same answer in all threads */
+        __atomic_store_n(&map, APR_RETRIEVE_OPTIONAL_FN(rproxy_reverse_headers), __ATOMIC_RELAXED);
+        __atomic_store_n(&looked, 1, __ATOMIC_RELEASE);
     }
     if (map != NULL && r->proxyreq == PROXYREQ_REVERSE) {
         map(r);

@@ -390,11 +390,25 @@ static apr_status_t cl_head(void *ctx, const rp_h1_resp_t *resp, const rp_framin
     return APR_SUCCESS;
 }
 
-static apr_status_t cl_write(void *ctx, apr_bucket_brigade *bb, int flush, int may_wait)
+/* The client gets these bytes. */
+static void take(apr_bucket_brigade *bb)
 {
     apr_bucket *b;
     int buckets = 0;
 
+    for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb); b = APR_BUCKET_NEXT(b)) {
+        const char *p;
+        apr_size_t n;
+        ck_assert_int_eq(apr_bucket_read(b, &p, &n, APR_BLOCK_READ), APR_SUCCESS);
+        saw(p, n);
+        buckets++;
+    }
+    world->most_buckets = buckets > world->most_buckets ? buckets : world->most_buckets;
+    apr_brigade_cleanup(bb);
+}
+
+static apr_status_t cl_write(void *ctx, apr_bucket_brigade *bb, int flush, int may_wait)
+{
     (void)ctx;
     ck_assert_msg(world->head_status != 0, "body before the head");
     ck_assert_msg(!world->finished, "body behind the end");
@@ -406,15 +420,7 @@ static apr_status_t cl_write(void *ctx, apr_bucket_brigade *bb, int flush, int m
         apr_brigade_cleanup(bb);
         return world->fault_rv;
     }
-    for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb); b = APR_BUCKET_NEXT(b)) {
-        const char *p;
-        apr_size_t n;
-        ck_assert_int_eq(apr_bucket_read(b, &p, &n, APR_BLOCK_READ), APR_SUCCESS);
-        saw(p, n);
-        buckets++;
-    }
-    world->most_buckets = buckets > world->most_buckets ? buckets : world->most_buckets;
-    apr_brigade_cleanup(bb);
+    take(bb);
     return APR_SUCCESS;
 }
 
@@ -424,12 +430,17 @@ static int cl_backlog(void *ctx)
     return world->slow ? block_now() : world->script->client_stuck;
 }
 
-static apr_status_t cl_finish(void *ctx, rp_reason_e reason)
+static apr_status_t cl_finish(void *ctx, apr_bucket_brigade *bb, rp_reason_e reason)
 {
     (void)ctx;
     world->finished++;
     world->finish_reason = reason;
-    return fault(F_FINISH) ? world->fault_rv : APR_SUCCESS;
+    if (fault(F_FINISH)) {
+        apr_brigade_cleanup(bb);
+        return world->fault_rv;
+    }
+    take(bb);
+    return APR_SUCCESS;
 }
 
 static apr_status_t cl_tunnel_start(void *ctx, const rp_h1_resp_t *resp)
