@@ -69,7 +69,7 @@ const char *rp_url_authority(apr_pool_t *pool, const rp_url_t *u);
  * Encode a decoded path for the request line: alnum and ~ $ - _ . + ! * ' ( ) , ; : @ & = / stay,
  * all else becomes %XX in upper case hex. @param keep_slash_escapes 1: "%2F"/"%2f" already in the
  * path stay as they are (AllowEncodedSlashes NoDecode); any other '%' is encoded.
- * @return in pool, or path itself when it has a terminator at n and nothing to encode
+ * @return in pool, NUL-terminated
  */
 const char *rp_path_encode(apr_pool_t *pool, const char *path, apr_size_t n,
                            int keep_slash_escapes);

@@ -32,9 +32,6 @@ const char *rp_path_encode(apr_pool_t *pool, const char *path, apr_size_t n, int
     for (i = 0; i < n; i++) {
         escapes += !rp_ch_is(path[i], RP_CH_PATH);
     }
-    if (escapes == 0 && path[n] == '\0') {
-        return path;
-    }
     out = p = apr_palloc(pool, n + 2 * escapes + 1);
     for (i = 0; i < n; i++) {
         unsigned char c = (unsigned char)path[i];
