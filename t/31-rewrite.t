@@ -35,7 +35,7 @@ my @rows = (
     ['port over 65535',                  '/port/x'          => 400],
     ['IPv6 zone id',                     '/zone/x'          => 400],
 );
-plan tests => @rows + 18, need {needs('rproxy', @modules)};
+plan tests => @rows + 23, need {needs('rproxy', @modules)};
 
 my $b    = RProxy::Backend->new;
 my $u    = $b->url;
@@ -74,6 +74,9 @@ RewriteRule ^/(ftp)/ \$1://127.0.0.1/x [P]
 RewriteRule ^/nohost/ http:///x [P]
 RewriteRule ^/port/ http://127.0.0.1:65536/x [P]
 RewriteRule ^/zone/ http://[fe80::1%25lo]/x [P]
+RewriteCond %{REQUEST_METHOD} =CONNECT
+RewriteCond %{HTTP:X-By} =rewrite
+RewriteRule . $u/r/connect [P]
 RewriteRule ^/bal/(.*) balancer://Some/\$1 [P]
 ProxyPass /pass $u/pass
 ProxyPass /never $u/r/slow timeout=1
@@ -84,6 +87,9 @@ Require all denied
 RewriteEngine On
 RewriteRule ([^/]*)\$ $u/l/\$1 [P]
 </Location>
+<If "%{REQUEST_METHOD} == 'CONNECT' && req('X-By') == 'handler'">
+SetHandler "proxy:$u/r/connect"
+</If>
 <Directory "__ROOT__/htdocs/dir">
 AllowOverride FileInfo
 Options +FollowSymLinks
@@ -108,6 +114,16 @@ $b->reset;
 get($s, '/case/X');
 like($b->last_request->{head}, qr/^Host: localhost:$p\r$/m, '... are small on the wire');
 is(arrives('/host/127.0.0.1/x'), '/by-host/x', 'a host from the path, where the configuration says so');
+
+# CONNECT: its answer would be a tunnel
+for my $by ('rewrite', 'handler') {
+    $b->reset;
+    my $c = RProxy::Client->new($s);
+    $c->send("CONNECT h.example:443 HTTP/1.1\r\nHost: h.example:443\r\nX-By: $by\r\nConnection: close\r\n\r\n");
+    is($c->response(method => 'GET')->status, 405, "CONNECT by $by is refused");
+    is(scalar($b->requests), 0, '... and reaches no backend');
+}
+is(scalar(() = $s->error_log =~ /RP0229: CONNECT h\.example:443 is refused/g), 2, '... as the log says');
 
 my $r = answer('/u/x%20y?q');
 is($r->header('X-Backend'), 'unix', 'a unix socket');

@@ -57,6 +57,18 @@ static int answer_trace(request_rec *r)
     return OK;
 }
 
+/* CONNECT asks for a tunnel to a host that the client names (RFC 9110 9.3.6); mod_rewrite or SetHandler may catch it. */
+static int check_method(request_rec *r)
+{
+    if (r->method_number == M_CONNECT) {
+        return rp_request_refuse(r, HTTP_METHOD_NOT_ALLOWED,
+                                 apr_psprintf(r->pool, "RP0229: CONNECT %s is refused: this is no forward proxy",
+                                              rp_printable(r->pool, r->unparsed_uri)),
+                                 "CONNECT is not proxied");
+    }
+    return r->method_number == M_TRACE ? answer_trace(r) : OK;
+}
+
 /* Max-Forwards (RFC 9110 7.6.2). OK: go on; DONE: answered here; else the status. */
 static int check_max_forwards(request_rec *r)
 {
@@ -505,7 +517,7 @@ static int run(rp_request_t *rq)
 /* All that must hold before anything is sent. OK or a status. */
 static int admit(request_rec *r, const char *url, rp_request_t **rq)
 {
-    int status = r->method_number == M_TRACE ? answer_trace(r) : OK;
+    int status = check_method(r);
 
     if (status == OK) {
         status = check_max_forwards(r);
