@@ -262,8 +262,8 @@ static apr_status_t plain_recv(rp_conn_t *conn, char *buf, apr_size_t *len)
 
 int rp_conn_wait_in_read(rp_conn_t *conn, apr_interval_time_t timeout_us)
 {
-    if (conn->ops != &rp_conn_plain_ops || conn->fd < 0) {
-        return 0;
+    if (conn->ops != &rp_conn_plain_ops || conn->fd < 0 || timeout_us <= 0) {
+        return 0; /* to the kernel, no time would be all the time */
     }
     if (conn->read_wait_us != timeout_us) {
         struct timeval tv = {(time_t)(timeout_us / 1000000), (suseconds_t)(timeout_us % 1000000)};
