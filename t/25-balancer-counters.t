@@ -40,7 +40,7 @@ ProxyPass /odd balancer://odd
 </VirtualHost>
 Listen 127.0.0.1:__PORT_quiet__
 CONF
-my %how = (modules => [qw(slotmem_shm status)], threads => 8, processes => 4);
+my %how = (modules => [qw(slotmem_shm status)], threads => 24, processes => 3);
 my $s   = RProxy::Server->new(%how, config => $conf);
 
 # ?auto as a hash: status("c") => [{Name => ..., Busy => ...}, ...]
