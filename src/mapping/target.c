@@ -53,18 +53,25 @@ static int has_no_path(const char *url, const rp_base_t *base)
 apr_status_t rp_target_join(apr_pool_t *pool, const char *url, const rp_base_t *base,
                             const char *rest, const char **out, rp_map_err_e *err)
 {
-    const char *between = "";
+    apr_size_t url_len = strlen(url);
+    apr_size_t rest_len = strlen(rest);
+    char *p;
 
     *err = RP_MAP_OK;
-    *out = NULL;
+    *out = p = apr_palloc(pool, RP_PROXY_PREFIX_LEN + url_len + rest_len + 2);
+    memcpy(p, RP_PROXY_PREFIX, RP_PROXY_PREFIX_LEN);
+    p += RP_PROXY_PREFIX_LEN;
+    memcpy(p, url, url_len);
+    p += url_len;
     if (rest[0] && rest[0] != '/' && has_no_path(url, base)) {
         if (rest[0] != '?' && rest[0] != ';') {
+            *out = NULL;
             *err = RP_MAP_NO_SLASH;
             return APR_EINVAL;
         }
-        between = "/";
+        *p++ = '/';
     }
-    *out = apr_pstrcat(pool, RP_PROXY_PREFIX, url, between, rest, NULL);
+    memcpy(p, rest, rest_len + 1);
     return APR_SUCCESS;
 }
 

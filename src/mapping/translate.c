@@ -139,21 +139,27 @@ static verdict_e match_regex(request_rec *r, const rp_rule_t *rule, rp_lookup_fn
     return MAPPED;
 }
 
-/* Text of a prefix rule with its ${VAR} filled in. */
-static const char *filled_in(request_rec *r, const char *text, rp_lookup_fn *lookup,
-                             rp_map_err_e *err)
+/* Text with its ${VAR} filled in; NULL when that is not allowed. */
+static const char *fill_in(request_rec *r, const char *text, rp_lookup_fn *lookup,
+                           rp_map_err_e *err)
 {
     rp_expand_t in = { NULL, NULL, lookup, r };
     rp_expansion_t ex;
 
-    *err = RP_MAP_OK;
-    if (!lookup || !strstr(text, "${")) {
+    if (!strstr(text, "${")) {
         return text;
     }
     if (rp_expand(r->pool, text, &in, &ex, err) == APR_SUCCESS) {
         *err = rp_expansion_check(text, &ex);
     }
     return *err == RP_MAP_OK ? ex.text : NULL;
+}
+
+/* Text of a prefix rule; without lookup it has no variables. */
+static const char *filled_in(request_rec *r, const char *text, rp_lookup_fn *lookup,
+                             rp_map_err_e *err)
+{
+    return lookup ? fill_in(r, text, lookup, err) : text;
 }
 
 static const char *rest_of_path(request_rec *r, const rp_rule_t *rule, const char *path,

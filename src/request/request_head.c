@@ -18,11 +18,15 @@
 /** Fields under construction. */
 typedef struct head_t {
     rp_request_t *rq;
-    apr_array_header_t *fields; /* of rp_req_field_t */
+    rp_req_field_t *fields;
+    int nfields;
     rp_conntok_t nominated;
     const char *fwd[4];         /* what the client sent as X-Forwarded-For, -Host, -Server, Via */
+    const char *host;           /* what the client sent as Host */
     int max_forwards_seen;
 } head_t;
+
+#define OWN_FIELDS 6 /* most fields that are added to the client's: Max-Forwards, Via, X-Forwarded-* */
 
 enum { FWD_FOR = 0, FWD_HOST, FWD_SERVER, FWD_VIA };
 
@@ -98,10 +102,8 @@ const char *rp_request_upgrade(rp_request_t *rq)
 
 static void add(head_t *h, const char *name, const char *value)
 {
-    rp_req_field_t *f = apr_array_push(h->fields);
-
-    f->name = name;
-    f->value = value;
+    h->fields[h->nfields].name = name;
+    h->fields[h->nfields++].value = value;
 }
 
 /* Max-Forwards: the handler has refused what can not be counted down. */
@@ -123,14 +125,12 @@ static int is_conditional(rp_hdr_e id)
 }
 
 /* One field of the client. */
-static void pass_field(head_t *h, const char *name, const char *value)
+static void pass_field(head_t *h, rp_hdr_e id, const char *name, const char *value)
 {
     rp_request_t *rq = h->rq;
-    apr_size_t n = strlen(name);
-    rp_hdr_e id = rp_hdr_id(name, n);
     apr_pool_t *p = rq->r->pool;
 
-    if (rp_hdr_req_dropped(id) || id == RP_HDR_HOST || id == RP_HDR_EXPECT || rp_conntok_has(&h->nominated, name, n)) {
+    if (rp_hdr_req_dropped(id) || (h->nominated.n > 0 && rp_conntok_has(&h->nominated, name, strlen(name)))) {
         return;
     }
     if (is_conditional(id) && (rq->r->main != NULL || rp_request_is_error_page(rq->r))) {
@@ -157,20 +157,27 @@ static void pass_field(head_t *h, const char *name, const char *value)
     add(h, name, value);
 }
 
+/* Connection first: it says which of the others stay here. */
 static apr_status_t client_fields(head_t *h)
 {
-    const apr_array_header_t *arr = apr_table_elts(h->rq->r->headers_in);
+    request_rec *r = h->rq->r;
+    const apr_array_header_t *arr = apr_table_elts(r->headers_in);
     const apr_table_entry_t *e = (const apr_table_entry_t *)arr->elts;
+    rp_hdr_e *ids = apr_palloc(r->pool, (apr_size_t)(arr->nelts + 1) * sizeof(*ids));
     apr_status_t rv = APR_SUCCESS;
     int i;
 
     for (i = 0; i < arr->nelts && rv == APR_SUCCESS; i++) {
-        if (!strcasecmp(e[i].key, "Connection")) {
+        ids[i] = rp_hdr_id(e[i].key, strlen(e[i].key));
+        if (ids[i] == RP_HDR_CONNECTION) {
             rv = rp_conntok_add(&h->nominated, e[i].val);
+        }
+        else if (ids[i] == RP_HDR_HOST && h->host == NULL) {
+            h->host = e[i].val;
         }
     }
     for (i = 0; i < arr->nelts && rv == APR_SUCCESS; i++) {
-        pass_field(h, e[i].key, e[i].val);
+        pass_field(h, ids[i], e[i].key, e[i].val);
     }
     return rv;
 }
@@ -179,14 +186,15 @@ static void via_field(head_t *h)
 {
     rp_request_t *rq = h->rq;
     request_rec *r = rq->r;
-    const char *own;
-    /* The client's Host (UseCanonicalName Off) says nothing about this proxy. */
-    const char *name = ap_get_server_name(r) == r->hostname ? r->server->server_hostname : ap_get_server_name_for_url(r);
-    apr_port_t port = ap_get_server_port(r);
+    const char *own, *name;
+    apr_port_t port;
 
     if (rq->sconf->via == RP_VIA_BLOCK || rq->sconf->via == RP_VIA_UNSET || rq->sconf->via == RP_VIA_OFF) {
         return;
     }
+    /* The client's Host (UseCanonicalName Off) says nothing about this proxy. */
+    name = ap_get_server_name(r) == r->hostname ? r->server->server_hostname : ap_get_server_name_for_url(r);
+    port = ap_get_server_port(r);
     if (!ap_is_default_port(port, r)) {
         name = apr_psprintf(r->pool, "%s:%u", name, (unsigned)port);
     }
@@ -202,12 +210,11 @@ static void forwarded_fields(head_t *h)
     rp_request_t *rq = h->rq;
     request_rec *r = rq->r;
     apr_pool_t *p = r->pool;
-    const char *host = apr_table_get(r->headers_in, "Host");
 
     if (rp_switch(rq->dconf->add_headers, 1)) {
         add(h, "X-Forwarded-For", join(p, h->fwd[FWD_FOR], r->useragent_ip));
-        if (host != NULL) {
-            add(h, "X-Forwarded-Host", join(p, h->fwd[FWD_HOST], host));
+        if (h->host != NULL) {
+            add(h, "X-Forwarded-Host", join(p, h->fwd[FWD_HOST], h->host));
         }
         else if (h->fwd[FWD_HOST] != NULL) {
             add(h, "X-Forwarded-Host", h->fwd[FWD_HOST]);
@@ -231,19 +238,31 @@ static rp_req_conn_e connection_kind(const rp_request_t *rq)
     return rq->exconf.no_reuse ? RP_REQ_CONN_CLOSE : RP_REQ_CONN_KEEPALIVE;
 }
 
+static void head_init(head_t *h, rp_request_t *rq)
+{
+    int most = apr_table_elts(rq->r->headers_in)->nelts + OWN_FIELDS;
+
+    h->rq = rq;
+    h->fields = apr_palloc(rq->r->pool, (apr_size_t)most * sizeof(*h->fields));
+    h->nfields = 0;
+    rp_conntok_init(&h->nominated);
+    memset(h->fwd, 0, sizeof(h->fwd));
+    h->host = NULL;
+    h->max_forwards_seen = 0;
+}
+
 apr_status_t rp_request_head_build(void *ctx, rp_req_framing_e framing, apr_int64_t length, const char **head,
                                    apr_size_t *len)
 {
     rp_request_t *rq = ctx;
     request_rec *r = rq->r;
     rp_req_head_t wire = {0};
-    head_t h = {0};
+    head_t h;
     rp_req_err_e err = RP_REQ_OK;
     int bad = -1;
     apr_status_t rv;
 
-    h.rq = rq;
-    h.fields = apr_array_make(r->pool, apr_table_elts(r->headers_in)->nelts + 6, sizeof(rp_req_field_t));
+    head_init(&h, rq);
     rv = client_fields(&h);
     if (rv != APR_SUCCESS) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, rv, r,
@@ -260,8 +279,8 @@ apr_status_t rp_request_head_build(void *ctx, rp_req_framing_e framing, apr_int6
     wire.target = rq->route->target;
     wire.host = rq->host;
     wire.http10 = rq->env.http10;
-    wire.fields = (const rp_req_field_t *)h.fields->elts;
-    wire.nfields = h.fields->nelts;
+    wire.fields = h.fields;
+    wire.nfields = h.nfields;
     wire.framing = framing;
     wire.length = length;
     wire.expect_100 = rq->exconf.expect_100;

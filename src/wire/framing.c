@@ -11,6 +11,7 @@
 #include "wire/headers.h"
 
 #define LENGTH_MAX APR_INT64_MAX
+#define DIGITS_SAFE 18 /* so many never exceed LENGTH_MAX */
 
 const char *rp_framing_err_str(rp_framing_err_e err)
 {
@@ -36,7 +37,8 @@ apr_status_t rp_content_length_parse(const char *s, apr_size_t n, apr_int64_t *o
     for (i = 0; i < n; i++) {
         int digit = s[i] - '0';
 
-        if (!rp_ch_is(s[i], RP_CH_DIGIT) || v > (LENGTH_MAX - digit) / 10) {
+        if (!rp_ch_is(s[i], RP_CH_DIGIT)
+            || (i >= DIGITS_SAFE && v > (LENGTH_MAX - digit) / 10)) {
             return APR_EINVAL;
         }
         v = v * 10 + digit;
@@ -58,11 +60,21 @@ typedef struct facts_t {
     apr_int32_t timeout_s;   /* Keep-Alive: timeout=, the smallest, or -1 */
 } facts_t;
 
+/** One Content-Length. */
+static void length_add(facts_t *facts, apr_int64_t v)
+{
+    if (facts->length >= 0 && facts->length != v && facts->cl_err == RP_FRAMING_OK) {
+        facts->cl_err = RP_FRAMING_CL_DIFFER;
+    }
+    facts->length = v;
+}
+
 /**
- * One Content-Length value. A list of equal numbers is what a merging recipient makes of equal
- * fields (RFC 9112 6.3 rule 5), so it counts as one; an empty member is not tolerated.
+ * A Content-Length that is no plain number. A list of equal numbers is what a merging recipient
+ * makes of equal fields (RFC 9112 6.3 rule 5), so it counts as one; an empty member is not
+ * tolerated.
  */
-static void length_fact(facts_t *facts, const char *p)
+static void length_list(facts_t *facts, const char *p)
 {
     for (;;) {
         apr_size_t n;
@@ -73,10 +85,7 @@ static void length_fact(facts_t *facts, const char *p)
         if (rp_content_length_parse(p, n, &v) != APR_SUCCESS) {
             break;
         }
-        if (facts->length >= 0 && facts->length != v && facts->cl_err == RP_FRAMING_OK) {
-            facts->cl_err = RP_FRAMING_CL_DIFFER;
-        }
-        facts->length = v;
+        length_add(facts, v);
         p += n;
         p += strspn(p, " \t");
         if (*p == '\0') {
@@ -87,6 +96,18 @@ static void length_fact(facts_t *facts, const char *p)
         }
     }
     facts->cl_err = RP_FRAMING_CL_INVALID;
+}
+
+static void length_fact(facts_t *facts, const rp_h1_field_t *f)
+{
+    apr_int64_t v;
+
+    if (rp_content_length_parse(f->value, f->value_len, &v) == APR_SUCCESS) {
+        length_add(facts, v);
+    }
+    else {
+        length_list(facts, f->value);
+    }
 }
 
 /** `Keep-Alive: timeout=5, max=100`; what cannot be read is no promise and is left out. */
@@ -115,12 +136,12 @@ static void facts_collect(facts_t *facts, const rp_h1_resp_t *resp)
     rp_conntok_t tokens;
     int i;
 
-    tokens.n = tokens.close = tokens.keepalive = tokens.upgrade = 0;
+    rp_conntok_init(&tokens);
     for (i = 0; i < resp->nfields; i++) {
         const rp_h1_field_t *f = &resp->fields[i];
 
         switch (f->id) {
-        case RP_HDR_CONTENT_LENGTH: length_fact(facts, f->value); break;
+        case RP_HDR_CONTENT_LENGTH: length_fact(facts, f); break;
         case RP_HDR_TRANSFER_ENCODING:
             facts->te++;
             facts->te_chunked += f->value_len == 7 && rp_ch_equal(f->value, "chunked", 7);

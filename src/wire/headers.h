@@ -79,6 +79,12 @@ typedef struct rp_conntok_t {
     int upgrade;   /**< "upgrade" was there */
 } rp_conntok_t;
 
+/** Make an empty set; the slots for tokens stay as they are. */
+static inline void rp_conntok_init(rp_conntok_t *set)
+{
+    set->n = set->close = set->keepalive = set->upgrade = 0;
+}
+
 /** Add the tokens of one Connection value. @return APR_SUCCESS, APR_ENOSPC (too many), APR_EINVAL
  * (not a token) */
 apr_status_t rp_conntok_add(rp_conntok_t *set, const char *value) RP_WARN_UNUSED;
