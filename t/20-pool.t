@@ -103,14 +103,17 @@ for my $case (@clean) {
 # ---- while idle
 
 get($s, '/a/id/1');
+$b->await('busy', '==', 0);
 $b->idle('close');
 ok $b->await('idle', '==', 0), 'the backend closes an idle connection';
 is post($s, '/a/id/2', 'body', id => 'p1')->body, "id 2 p1\n", 'a POST goes on a new one';
 is $b->count('id:p1'), 1, '... once';
+$b->await('busy', '==', 0);
 $b->idle('rst');
 $b->await('idle', '==', 0);
 is post($s, '/a/id/3', 'body', id => 'p2')->body, "id 3 p2\n", 'the same after a reset';
 is $b->count('id:p2'), 1, '... once';
+$b->await('busy', '==', 0);
 $b->idle_send("${ok}Content-Length: 5\r\n\r\nevil\n");
 is get($s, '/a/id/4', id => 'p3')->body, "id 4 p3\n", 'bytes that came while idle are nobody\'s answer';
 

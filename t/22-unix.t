@@ -61,6 +61,7 @@ is get($s, '/shut/id/1')->status, 200, '... until we may';
 
 # ---- closed while idle, and gone and back
 
+$one->await('busy', '==', 0);
 $one->idle('close');
 $one->await('idle', '==', 0);
 is post($s, '/one/id/7', 'x', id => 'p')->body, "id 7 p\n", 'a POST after the backend closed';
