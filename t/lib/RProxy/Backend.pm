@@ -11,8 +11,7 @@ package RProxy::Backend;
 use strict;
 use warnings;
 use IO::Socket::INET ();
-use Test::Builder    ();
-use RProxy::Env qw(build_dir seconds wait_until);
+use RProxy::Env qw(build_dir seconds wait_until complaints_to_stderr);
 
 my @all;
 
@@ -36,6 +35,7 @@ sub new {
         push @args, '-c', "$certs/$opt{tls}.crt", '-k', "$certs/$opt{tls}.key";
         push @args, '-a', "$certs/ca.crt" if $opt{tls_ca};
     }
+    complaints_to_stderr();
     $self->_start(@args);
     push @all, $self;
     return $self;
@@ -219,7 +219,7 @@ sub finish_all {
 END {
     my $status = $?;
     my @bad    = finish_all();
-    my $tb     = Test::Builder->new;
+    my $tb     = complaints_to_stderr();
     $tb->diag($_) for @bad;
     $? = @bad && !$status ? 1 : $status;
 }

@@ -19,10 +19,11 @@ use Cwd ();
 use Exporter 'import';
 use File::Basename ();
 use File::Temp     ();
+use Test::Builder  ();
 use Time::HiRes    ();
 
 our @EXPORT_OK = qw(top_dir build_dir apxs httpd module_file own_module_file has_module mpm
-    seconds now wait_until temp_dir is_root needs);
+    seconds now wait_until temp_dir is_root needs complaints_to_stderr);
 
 my $here = File::Basename::dirname(Cwd::abs_path(__FILE__));
 my %apxs_value;
@@ -114,5 +115,12 @@ sub temp_dir {
 }
 
 sub is_root { return $> == 0 }
+
+# Apache::Test's plan() sends what tests complain of to standard output, where a harness hides it.
+sub complaints_to_stderr {
+    my $tb = Test::Builder->new;
+    $tb->failure_output(\*STDERR);
+    return $tb;
+}
 
 1;

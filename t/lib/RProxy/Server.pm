@@ -16,9 +16,9 @@ use warnings;
 use Carp qw(croak);
 use IO::Socket::INET ();
 use POSIX            ();
-use Test::Builder    ();
 use RProxy::Certs    ();
-use RProxy::Env qw(httpd module_file own_module_file mpm temp_dir is_root wait_until);
+use RProxy::Env qw(httpd module_file own_module_file mpm temp_dir is_root wait_until
+    complaints_to_stderr);
 use RProxy::Port qw(free_port);
 
 # what a distribution may have built in or not
@@ -46,6 +46,7 @@ sub new {
         ports => {},
         seen  => 0,
     }, $class;
+    complaints_to_stderr();
     $self->{root} = temp_dir('httpd');
     mkdir "$self->{root}/$_", 0755 for qw(conf htdocs run);
     chown((getpwnam 'nobody')[2, 3], "$self->{root}/run") if is_root();
@@ -319,7 +320,7 @@ sub _finish {
 
 sub _finish_all {
     my ($status) = @_;
-    my $tb = Test::Builder->new;
+    my $tb = complaints_to_stderr();
     for my $server (grep { $_->{owner} == $$ } @all) {
         my @bad  = $server->_finish;
         my $lost = @bad || $status || !$tb->is_passing;
