@@ -161,6 +161,10 @@ static int may_resend(const rp_exchange_t *ex)
     if (ex->resent || (ex->conf.no_resend && !(ex->at != NULL && ex->at->reused && ex->at->sent == 0))) {
         return 0;
     }
+    /* With other members at hand, only the race with an idle time-out is worth the same member once more. */
+    if (ex->conf.others_first && ex->at != NULL && !ex->at->reused) {
+        return 0;
+    }
     return (ex->reason == RP_FAIL_CLOSED_BEFORE_HEAD || ex->reason == RP_FAIL_RESET_BEFORE_HEAD) && resend_rule(ex);
 }
 

@@ -98,6 +98,7 @@ typedef struct rp_exchange_conf_t {
     rp_h1_limits_t limits;
     int head_request;                     /**< HEAD */
     int idempotent;                       /**< may be sent again under the resend rule */
+    int others_first;                     /**< a balancer: what a fresh connection closed on goes to another member */
     int no_resend;                        /**< switched off for this request */
     int has_body;                         /**< the client announced a body */
     apr_int64_t body_length;              /**< announced length, -1: chunked */

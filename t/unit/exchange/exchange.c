@@ -12,6 +12,18 @@ START_TEST(reused_connection_that_closes_is_resent_once)
 }
 END_TEST
 
+START_TEST(with_other_members_a_fresh_connection_that_closes_is_left)
+{
+    rp_exchange_conf_t c = base_conf;
+    script_t s = {.responses = {"", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"}, .end = {1, 0}, .reused = {0, 0}};
+    script_t race = {.responses = {"", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"}, .end = {1, 0}, .reused = {1, 0}};
+    expect_answer(&s, &c, 200, "", RP_REFUSE_NONE); /* alone: once more */
+    c.others_first = 1;
+    expect_failure(&s, &c, RP_FAIL_CLOSED_BEFORE_HEAD, 1);
+    expect_answer(&race, &c, 200, "", RP_REFUSE_NONE);
+}
+END_TEST
+
 START_TEST(non_idempotent_request_is_never_sent_twice)
 {
     rp_exchange_conf_t c = base_conf;
@@ -307,6 +319,7 @@ int main(void)
     TCase *tc = world_tcase("exchange");
 
     tcase_add_test(tc, reused_connection_that_closes_is_resent_once);
+    tcase_add_test(tc, with_other_members_a_fresh_connection_that_closes_is_left);
     tcase_add_test(tc, non_idempotent_request_is_never_sent_twice);
     tcase_add_test(tc, non_idempotent_request_goes_again_when_nothing_was_sent);
     tcase_add_test(tc, resend_is_off_when_told);
