@@ -13,7 +13,7 @@ use RProxy::Client qw(get post);
 use RProxy::Env qw(needs now seconds);
 use RProxy::Server;
 
-plan tests => 59, need {needs(qw(rproxy ssl socache_shmcb))};
+plan tests => 60, need {needs(qw(rproxy ssl socache_shmcb))};
 
 my $dir     = certs();
 my $local   = RProxy::Backend->new(name => 'local', tls => 'local');
@@ -32,6 +32,7 @@ my $s     = RProxy::Server->new(
     modules => [qw(ssl socache_shmcb)],
     threads => 4,
     config  => <<"CONF",
+MaxKeepAliveRequests 0
 $trust
 Listen 127.0.0.1:__PORT_a__
 Listen 127.0.0.1:__PORT_b__
@@ -41,6 +42,7 @@ ProxyPass /byip     https://127.0.0.1:$p_local
 ProxyPass /named    https://localhost:$p_named
 ProxyPass /expired  https://localhost:$p_expired
 ProxyPass /foreign  https://localhost:$p_foreign
+ProxyPass /once     https://localhost:$p_local disablereuse=On
 ProxyPass /silent   https://127.0.0.1:$p_silent timeout=1
 ProxyPass /picky    https://localhost:$p_picky/
 ProxyPass /picky2/  https://localhost:$p_picky/two/
@@ -265,6 +267,21 @@ $local->signal('go');
 $client->send(substr $body, $sent);
 $client->{method} = 'POST';
 like $client->response->body, qr/^bytes 3000000 sha256 @{[sha256_hex($body)]}$/, 'a slow reader gets all of it';
+
+# ---- nothing is left of a connection
+
+# Resident kilobytes of the child.
+sub rss {
+    my ($pid) = $s->children;
+    open my $in, '<', "/proc/$pid/status" or die "$!\n";
+    return (map { /^VmRSS:\s+(\d+)/ ? $1 : () } <$in>)[0];
+}
+my $many = RProxy::Client->new($s);
+sub connections { for (1 .. $_[0]) { $many->request('GET', '/once/id/1'); $many->response } return rss() }
+connections(50);
+my $before = connections(50);
+# (sanitizers and valgrind keep what was freed)
+cmp_ok connections(500) - $before, '<', $ENV{RPROXY_WRAP} ? 1e6 : 1000, '500 connections one after the other leave no memory behind';
 
 # ---- a tunnel
 

@@ -28,6 +28,7 @@
 #define RAW_SIZE 16384         /* one read from the socket */
 #define TAKE_MAX 65536         /* plain bytes that one sendv encrypts */
 #define PENDING_MAX 262144     /* encrypted bytes kept; more is a bug or a hostile handshake */
+#define PENDING_KEEP 16384     /* of the memory for them, what is kept when they are out */
 #define FILL_MAX 16384         /* plain bytes asked from mod_ssl at once (it gives at most 8192) */
 
 typedef struct tls_io_t {
@@ -106,6 +107,16 @@ static apr_status_t read_socket(tls_io_t *io, int may_wait)
     }
 }
 
+/* Blocks of this size do not go with the bucket allocator: they must be given back. */
+static void free_pending(tls_io_t *io)
+{
+    if (io->pending != NULL) {
+        apr_bucket_free(io->pending);
+    }
+    io->pending = NULL;
+    io->pend_start = io->pend_end = io->pend_size = 0;
+}
+
 /* Write what is pending. APR_SUCCESS: all of it is out. */
 static apr_status_t write_socket(tls_io_t *io, int may_wait)
 {
@@ -130,6 +141,9 @@ static apr_status_t write_socket(tls_io_t *io, int may_wait)
         return io->net_error;
     }
     io->pend_start = io->pend_end = 0;
+    if (io->pend_size > PENDING_KEEP) {
+        free_pending(io);
+    }
     if (io->shut) {
         io->shut = 0;
         (void)shutdown(io->conn->fd, SHUT_WR);
@@ -141,7 +155,7 @@ static apr_status_t append_pending(tls_io_t *io, const char *data, apr_size_t n)
 {
     if (io->pend_end + n > io->pend_size) {
         apr_size_t used = io->pend_end - io->pend_start;
-        apr_size_t size = io->pend_size ? io->pend_size : 16384;
+        apr_size_t size = io->pend_size ? io->pend_size : PENDING_KEEP;
         char *bigger;
 
         while (size < used + n) {
@@ -396,6 +410,7 @@ static void tls_close(rp_conn_t *conn)
             say_goodbye(io);
         }
         conn->io = NULL;
+        free_pending(io);
         apr_pool_destroy(io->pool); /* frees the SSL object and all buckets */
     }
     conn->ops = &rp_conn_plain_ops;
