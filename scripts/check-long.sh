@@ -91,7 +91,7 @@ stage_valgrind() {
     build valgrind --enable-debug || return 0
     reports=$(mktemp -d)
     chmod 1777 "$reports"
-    memcheck="valgrind -q --error-exitcode=99 --suppressions=$srcdir/t/valgrind.supp"
+    memcheck="valgrind -q --vgdb=no --error-exitcode=99 --suppressions=$srcdir/t/valgrind.supp"
     unit_wrap="$memcheck --log-file=$reports/unit.%p"
     CK_TIMEOUT_MULTIPLIER=60 group_unit
     unit_wrap=
