@@ -35,6 +35,15 @@ static rp_worker_t *make_unconfigured(apr_pool_t *p)
     return rp_worker_child_init(w, p) == APR_SUCCESS ? w : NULL;
 }
 
+/* Connections and requests may outlive the child's pool (one process, prefork's last moments): they find nothing then. */
+static apr_status_t child_exit(void *unused)
+{
+    (void)unused;
+    child_endpoints = NULL;
+    child_unconfigured = NULL;
+    return APR_SUCCESS;
+}
+
 static void child_init(apr_pool_t *p, server_rec *main_server)
 {
     rp_server_conf_t *conf = rp_server_conf(main_server);
@@ -50,6 +59,7 @@ static void child_init(apr_pool_t *p, server_rec *main_server)
                      "RP0290: this child can not set up its connection pools and answers proxied requests with 503");
         child_endpoints = NULL;
     }
+    apr_pool_cleanup_register(p, NULL, child_exit, apr_pool_cleanup_null);
 }
 
 void rp_child_register_hooks(apr_pool_t *p)

@@ -434,6 +434,9 @@ static apr_status_t release_endpoint(void *data)
 {
     rp_request_t *rq = data;
 
+    if (rp_child_endpoints() == NULL) {
+        return APR_SUCCESS; /* gone with all connections */
+    }
     if (rq->ex != NULL) {
         rp_exchange_abort(rq->ex, rp_clock_now_us());
     }

@@ -314,6 +314,61 @@ START_TEST(slow_answer_moves_the_backends_clock)
 }
 END_TEST
 
+START_TEST(body_that_was_streamed_to_its_end_is_never_sent_again)
+{
+    static char body[40001];
+    rp_exchange_conf_t c = base_conf;
+    script_t s = {.responses = {"", "HTTP/1.1 200 OK\r\n\r\n"}, .end = {END_EOF, 0}, .gate = {"END"}, .reused = {1, 0}, .body = body};
+    memset(body, 'b', 40000);
+    memcpy(body + 39997, "END", 3);
+    c.has_body = 1;
+    c.body_length = 40000;
+    expect_gulp(&s, &c, RP_STEP_FAILED, RP_FAIL_CLOSED_BEFORE_HEAD);
+    ck_assert_int_eq(W.nconn, 1);
+    ck_assert_int_eq(rp_exchange_body_read(W.ex), 1);
+}
+END_TEST
+
+START_TEST(spooled_body_goes_again_whole)
+{
+    static char body[40001];
+    rp_exchange_conf_t c = base_conf;
+    script_t s = {.responses = {"", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"}, .end = {END_EOF, 0}, .gate = {"END", "END"}, .reused = {1, 0},
+                  .body = body};
+    memset(body, 'b', 40000);
+    memcpy(body + 39997, "END", 3);
+    c.has_body = 1;
+    c.body_policy = RP_BODY_SENDCL;
+    expect_gulp(&s, &c, RP_STEP_DONE, RP_FAIL_NONE);
+    ck_assert_uint_eq(W.nbackend[0], strlen("HEAD 40000\n") + 40000);
+    ck_assert_uint_eq(W.nbackend[1], W.nbackend[0]);
+    ck_assert_mem_eq(W.backend_saw[0], W.backend_saw[1], W.nbackend[0]);
+    ck_assert(W.take_flags & RP_TAKE_FRESH);
+}
+END_TEST
+
+START_TEST(first_attempt_takes_what_the_settings_allow)
+{
+    rp_exchange_conf_t c = base_conf;
+    script_t s = {.responses = {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"}};
+    expect_answer(&s, &c, 200, "", RP_REFUSE_NONE);
+    ck_assert_int_eq(W.take_flags, 0);
+    c.fresh = 1;
+    c.no_reuse = 1;
+    expect_answer(&s, &c, 200, "", RP_REFUSE_DISABLED);
+    ck_assert_int_eq(W.take_flags, RP_TAKE_FRESH);
+}
+END_TEST
+
+START_TEST(answer_that_asks_to_close_is_heard)
+{
+    script_t s = {.responses = {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"}};
+    script_t old = {.responses = {"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"}};
+    expect_answer(&s, &base_conf, 200, "", RP_REFUSE_CLOSE_ASKED);
+    expect_answer(&old, &base_conf, 200, "", RP_REFUSE_CLOSE_ASKED);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = world_tcase("exchange");
@@ -345,5 +400,9 @@ int main(void)
     tcase_add_test(tc, another_member_gets_the_whole_request);
     tcase_add_test(tc, attempt_table_never_overflows);
     tcase_add_test(tc, slow_answer_moves_the_backends_clock);
+    tcase_add_test(tc, body_that_was_streamed_to_its_end_is_never_sent_again);
+    tcase_add_test(tc, spooled_body_goes_again_whole);
+    tcase_add_test(tc, first_attempt_takes_what_the_settings_allow);
+    tcase_add_test(tc, answer_that_asks_to_close_is_heard);
     return world_main(tc);
 }

@@ -305,6 +305,21 @@ START_TEST(small_pieces_of_a_body_are_kept_together)
 }
 END_TEST
 
+START_TEST(body_longer_than_announced_is_the_clients_fault)
+{
+    static char body[40001];
+    rp_exchange_conf_t c = base_conf;
+    script_t s = {.responses = {""}, .body = body};
+    memset(body, 'b', 40000);
+    c.has_body = 1;
+    c.body_length = 30000;
+    expect_failure(&s, &c, RP_FAIL_CLIENT_BODY_BAD, 1);
+    s.body_stops = 35000; /* its end is not seen yet */
+    expect_gulp(&s, &c, RP_STEP_FAILED, RP_FAIL_CLIENT_BODY_BAD);
+    ck_assert_uint_le(W.nbackend[0], strlen("HEAD 30000\n") + 30000);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = world_tcase("send");
@@ -328,5 +343,6 @@ int main(void)
     tcase_add_test(tc, backend_that_stops_taking_is_a_write_timeout);
     tcase_add_test(tc, answer_of_a_backend_that_takes_no_more_is_read);
     tcase_add_test(tc, small_pieces_of_a_body_are_kept_together);
+    tcase_add_test(tc, body_longer_than_announced_is_the_clients_fault);
     return world_main(tc);
 }

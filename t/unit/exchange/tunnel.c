@@ -96,7 +96,7 @@ END_TEST
 START_TEST(encrypted_bytes_of_a_tunnel_are_waited_for)
 {
     rp_exchange_conf_t c = upgrade_conf();
-    script_t s = {.responses = {HEAD_101}, .tunnel_in = "up", .flush_again = 3};
+    script_t s = {.responses = {HEAD_101}, .tunnel_in = "up", .tunnel_flush_again = 3};
     c.no_halfclose = 1;
     expect_gulp(&s, &c, RP_STEP_DONE, RP_FAIL_NONE);
     ck_assert_int_eq(W.flush_left, 0);

@@ -178,6 +178,7 @@ apr_status_t rp_pool_take(rp_endpoint_t *ep, rp_worker_t *w, void *pinned_to, in
 
     (void)pinned_to, (void)now_us;
     *out = NULL;
+    world->take_flags = flags;
     if (flags & RP_TAKE_GRANTED) {
         world->grants--;
     }
@@ -450,6 +451,7 @@ static apr_status_t cl_tunnel_start(void *ctx, const rp_h1_resp_t *resp)
         return world->fault_rv;
     }
     world->tunnel_opened = 1;
+    world->flush_left = world->script->tunnel_flush_again;
     return APR_SUCCESS;
 }
 
@@ -561,7 +563,7 @@ static unsigned truly_ready(world_t *w, unsigned mask)
 
     if (w->ex->conn != NULL) {
         if (w->ex->state == RP_EX_CONNECTING) {
-            return RP_WAIT_BACKEND_WRITE;
+            return w->connect_left > 100 ? 0 : RP_WAIT_BACKEND_WRITE;
         }
         ready |= backend_readable() && fake_buffered(NULL) == 0 ? RP_WAIT_BACKEND_READ : 0;
         ready |= backend_writable() ? RP_WAIT_BACKEND_WRITE : 0;

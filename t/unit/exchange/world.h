@@ -44,12 +44,13 @@ typedef struct script_t {
     int tunnel_open;                    /* the client does not end the tunnel */
     int client_stuck;                   /* the client takes no answer */
     int discard;                        /* the client side asks to discard the body */
-    int flush_again;                    /* so many flushes answer EAGAIN */
+    int flush_again;                    /* so many flushes answer EAGAIN ... */
+    int tunnel_flush_again;             /* ... and so many once there is a tunnel */
     int cached;                         /* addresses are known already */
     int literal;
     int naddr;                          /* addresses of the endpoint (0: one) */
     apr_status_t connect[8];            /* results of connects, in order, when the response is not NULL */
-    int connect_again;                  /* so many connect_finish answer "in progress" */
+    int connect_again;                  /* so many connect_finish answer "in progress" (1000: nobody answers) */
     int pool_waits;                     /* so many takes find no permit */
     int resolve_fails;
     int tls;                            /* the connection needs a handshake */
@@ -69,6 +70,7 @@ typedef struct world_t {
     int nconn;                /* connections handed out */
     int nput, nconnects, nresolves, ntakes, grants, released;
     int addr_refs;
+    int take_flags;           /* of the last rp_pool_take */
     apr_size_t rpos, bpos, tpos;
     char backend_saw[WORLD_CONNS][SEEN_MAX / 16];
     apr_size_t nbackend[WORLD_CONNS];
