@@ -56,7 +56,7 @@ sub httpd_loads {
 }
 
 # make install and uninstall
-chomp(my ($moduledir) = map { /^moduledir = (.*)/ ? $1 : () } split /\n/, slurp("$build/Makefile"));
+my ($moduledir) = $ENV{MODULEDIR} || slurp("$build/Makefile") =~ /^moduledir = (.*)/m;
 my $root = "$tmp/root";
 run_ok('make install', $make, '-s', '-C', $build, 'install', "DESTDIR=$root");
 my @want = map { "$root$moduledir/$_" } sort @modules;
