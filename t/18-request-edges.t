@@ -118,11 +118,7 @@ $backend->raw_answer('/odd', "HTTP/1.1 200 OK\r\nConnection: a b, X-Hop, \"c\r\n
 $r = get($s, '/odd');
 is $r->status . $r->body, '200ok', 'a Connection field with members that are no names';
 is $r->header('X-Hop'), undef, 'the others count';
-<<<<<<< ours
-$backend->raw_answer('/ten', "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789", 'close');
-=======
 $backend->script('/ten', qq{send "HTTP/1.1 200 OK\\r\\nContent-Length: 10\\r\\n\\r\\n0123456789"\n});
->>>>>>> theirs
 $r = get($s, '/ten', headers => [Range => 'bytes=2-5']);
 is $r->status, 206, 'a backend without ranges: httpd cuts one out of an answer that came whole';
 $s->write_file('htdocs/a.html', qq{<!--#include virtual="/id/1" -->|<!--#include virtual="/bytes/5?te=chunked" -->|end});
