@@ -8,7 +8,7 @@ use RProxy::Client qw(get post);
 use RProxy::Env    qw(needs);
 use RProxy::Server;
 
-plan tests => 93, need { needs('rproxy', 'headers', 'env', 'mime') };
+plan tests => 98, need { needs('rproxy', 'headers', 'env', 'mime') };
 
 my $backend = RProxy::Backend->new;
 my $url     = $backend->url;
@@ -16,6 +16,7 @@ my $server  = RProxy::Server->new(modules => [qw(headers env mime)], config => <
 AddEncoding x-gzip .gz
 ProxyPass /small $url/small responsefieldsize=512
 ProxyPass /app $url
+Header set X-Note "expr=%{note:proxy-status}"
 <Location /suppress>
     ProxyPass $url
     SetEnv proxy-interim-response Suppress
@@ -58,8 +59,9 @@ is raw("HTTP/1.1 200 Quite Fine\r\nContent-Length: 0\r\n\r\n")->reason, 'Quite F
 is raw("HTTP/1.1 299\r\nContent-Length: 0\r\n\r\n")->status,  299, 'no reason phrase';
 is raw("HTTP/1.1 299 \r\nContent-Length: 0\r\n\r\n")->status, 299, 'an empty one';
 for my $code (418, 451, 599, 999) {
-    is raw("HTTP/1.1 $code Odd\r\nContent-Length: 0\r\n\r\n")->status, $code,
-        "status $code passes through";
+    $r = raw("HTTP/1.1 $code Odd\r\nContent-Length: 0\r\n\r\n");
+    is $r->status,           $code, "status $code passes through";
+    is $r->header('X-Note'), $code, '... and is noted';
 }
 $r = raw("\r\n${ok}Content-Length: 2\r\n\r\nhi");
 is $r->status, 200, 'one empty line before the status line is tolerated';
@@ -154,6 +156,8 @@ is $r->header('X-T'), "a\tb", 'and tabs';
 $r = raw("${ok}Content-Length: 2\r\n\r\nhi", path => '/file.txt.gz');
 is $r->header('Content-Type'),     'text/plain', 'a response without a type gets one from the name';
 is $r->header('Content-Encoding'), 'x-gzip',     'and an encoding';
+$r = raw("${ok}Content-Type: a/b\r\nContent-Length: 2\r\n\r\nhi", path => '/file.txt');
+is $r->header('Content-Type'), 'a/b', 'its own type stays, whatever its name says';
 
 # --- framing ---
 $r = get($server, '/app/bytes/1000', close => 0);
@@ -165,9 +169,9 @@ ok $r->complete, 'to its end';
 $r = get($server, '/app/bytes/1000?cl=none');
 is $r->framing, 'chunked', 'a body until close becomes chunked';
 ok $r->complete, 'and ends well';
-$r = get($server, '/app/bytes/1000?te=chunked', version => '1.0');
+$r = get($server, '/app/bytes/300000?te=chunked', version => '1.0'); # more than httpd gathers to count it
 is $r->framing,     'close', 'to HTTP/1.0 it ends with the connection';
-is length $r->body, 1000,    'complete';
+is length $r->body, 300_000, 'complete';
 $r = get($server, '/app/trailers');
 is $r->body,                 'hello', 'a body with trailers';
 is scalar($r->trailers),     0,       'which are not passed on';

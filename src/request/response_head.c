@@ -92,22 +92,24 @@ static void set_content_type(request_rec *r)
         return;
     }
 #if AP_MODULE_MAGIC_AT_LEAST(20120211, 133)
-    ap_set_content_type_ex(r, apr_pstrdup(r->pool, type), 0);
+    ap_set_content_type_ex(r, type, 0);
 #else
-    ap_set_content_type(r, apr_pstrdup(r->pool, type));
+    ap_set_content_type(r, type);
 #endif
 }
 
 static void add_via(rp_request_t *rq)
 {
     request_rec *r = rq->r;
-    apr_port_t port = ap_get_server_port(r);
-    /* The client's Host (UseCanonicalName Off) says nothing about this proxy. */
-    const char *name = ap_get_server_name(r) == r->hostname ? r->server->server_hostname : ap_get_server_name_for_url(r);
+    const char *name;
+    apr_port_t port;
 
     if (rq->sconf->via != RP_VIA_ON && rq->sconf->via != RP_VIA_FULL) {
         return;
     }
+    /* The client's Host (UseCanonicalName Off) says nothing about this proxy. */
+    name = ap_get_server_name(r) == r->hostname ? r->server->server_hostname : ap_get_server_name_for_url(r);
+    port = ap_get_server_port(r);
     if (!ap_is_default_port(port, r)) {
         name = apr_psprintf(r->pool, "%s:%u", name, (unsigned)port);
     }
@@ -171,6 +173,18 @@ static const char *status_line(apr_pool_t *p, const rp_h1_resp_t *resp)
     return apr_psprintf(p, "%d %s", resp->status, resp->reason);
 }
 
+/* status is 100 to 999. */
+static const char *status_digits(apr_pool_t *p, int status)
+{
+    char *text = apr_palloc(p, 4);
+
+    text[0] = (char)('0' + status / 100);
+    text[1] = (char)('0' + status / 10 % 10);
+    text[2] = (char)('0' + status % 10);
+    text[3] = '\0';
+    return text;
+}
+
 /* The backend's own digits where they are plain. */
 static const char *length_text(apr_pool_t *p, const rp_h1_resp_t *resp, apr_int64_t length)
 {
@@ -209,12 +223,11 @@ apr_status_t rp_response_head_apply(void *ctx, const rp_h1_resp_t *resp, const r
     }
     r->headers_out = out;
     set_status(r, resp);
-    apr_table_unset(out, "Content-Length");
     if (framing->length >= 0 && resp->status != HTTP_NO_CONTENT) {
         apr_table_addn(out, "Content-Length", length_text(r->pool, resp, framing->length));
         r->clength = framing->length;
     }
-    apr_table_setn(r->notes, "proxy-status", apr_itoa(r->pool, resp->status));
+    apr_table_setn(r->notes, "proxy-status", status_digits(r->pool, resp->status));
     set_content_type(r);
     map_reverse(r);
     add_earlier_cookies(out, earlier);

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include <apr_strings.h>
+
 #include "wire/chars_int.h"
 
 int rp_target_ok(const char *s, apr_size_t n)
@@ -31,6 +33,9 @@ const char *rp_path_encode(apr_pool_t *pool, const char *path, apr_size_t n, int
 
     for (i = 0; i < n; i++) {
         escapes += !rp_ch_is(path[i], RP_CH_PATH);
+    }
+    if (escapes == 0) {
+        return apr_pstrmemdup(pool, path, n);
     }
     out = p = apr_palloc(pool, n + 2 * escapes + 1);
     for (i = 0; i < n; i++) {
