@@ -276,9 +276,16 @@ sub _group_gone { my ($self) = @_; return !kill 0, -$self->{group} }
 sub stop {
     my ($self, $signal) = @_;
     return 1 unless $self->{pid} && $self->{owner} == $$;
-    kill $signal // 'TERM', $self->{pid};
     my $limit = $ENV{RPROXY_WRAP} ? 120 : 30;
-    my $good  = wait_until($limit, sub { !$self->alive && $self->_group_gone });
+    my $gone  = sub { !$self->alive && $self->_group_gone };
+    # Graceful first: on TERM the event MPM frees pools that its listener still uses, and now and then a child
+    # crashes there, with no module of ours loaded too.
+    kill $signal // 'WINCH', $self->{pid};
+    my $good = wait_until($signal ? $limit : 2, $gone);
+    if (!$good && !$signal) {
+        kill 'TERM', $self->{pid};
+        $good = wait_until($limit, $gone);
+    }
     $self->kill_all unless $good;
     return $good ? 1 : 0;
 }
