@@ -80,15 +80,16 @@ const char *rp_request_upgrade(rp_request_t *rq)
 {
     const request_rec *r = rq->r;
     const char *cursor = apr_table_get(r->headers_in, "Upgrade");
-    const char *allowed = upgrades_allowed(rq);
+    const char *allowed;
     const char *list = NULL;
     rp_slice_t tok;
 
-    if (cursor == NULL || allowed == NULL || rq->env.http10 || r->main != NULL) {
+    if (cursor == NULL || rq->env.http10 || r->main != NULL) {
         return NULL;
     }
-    if (r->proto_num < HTTP_VERSION(1, 1)) {
-        return NULL; /* RFC 9110 7.8 */
+    allowed = upgrades_allowed(rq);
+    if (allowed == NULL || r->proto_num < HTTP_VERSION(1, 1)) { /* RFC 9110 7.8 */
+        return NULL;
     }
     while (rp_list_next(&cursor, &tok)) {
         const char *name = apr_pstrmemdup(r->pool, tok.p, tok.n);

@@ -238,11 +238,12 @@ static apr_status_t status_line(dissect_t *d, char *line, char *lf)
     return APR_SUCCESS;
 }
 
-/** A line whose name does not end in a colon at p: say what is wrong with it, or drop it. */
-static apr_status_t odd_line(dissect_t *d, char *line, char *p, char *lf)
+/** A line that does not begin with a name and a colon: say what is wrong with it, or drop it. */
+static apr_status_t odd_line(dissect_t *d, char *line, char *lf)
 {
     char *end;
-    char *q = p;
+    char *p = line;
+    char *q;
 
     if (rp_ch_is(line[0], RP_CH_BLANK)) {
         return refuse(d, RP_H1_OBS_FOLD, line);
@@ -257,6 +258,10 @@ static apr_status_t odd_line(dissect_t *d, char *line, char *p, char *lf)
         }
         return refuse(d, RP_H1_NO_COLON, line);
     }
+    while (rp_ch_is(*p, RP_CH_TCHAR)) {
+        p++;
+    }
+    q = p;
     while (rp_ch_is(*q, RP_CH_BLANK)) {
         q++;
     }
@@ -295,15 +300,15 @@ static rp_h1_field_t *field_new(dissect_t *d)
 static apr_status_t field_line(dissect_t *d, char *line, char *lf)
 {
     rp_h1_field_t *f;
-    char *colon = line;
+    char *colon = memchr(line, ':', (apr_size_t)(lf - line));
+    apr_size_t name_len = colon ? (apr_size_t)(colon - line) : 0;
+    rp_hdr_e id = rp_hdr_id(line, name_len);
     char *value;
     char *end;
 
-    while (rp_ch_is(*colon, RP_CH_TCHAR)) {
-        colon++; /* ends at the LF at the latest */
-    }
-    if (*colon != ':' || colon == line) {
-        return odd_line(d, line, colon, lf);
+    /* a known name is a token */
+    if (!colon || (id == RP_HDR_OTHER && !rp_hdr_name_ok(line, name_len))) {
+        return odd_line(d, line, lf);
     }
     value = colon + 1;
     while (rp_ch_is(*value, RP_CH_BLANK)) {
@@ -322,10 +327,10 @@ static apr_status_t field_line(dissect_t *d, char *line, char *lf)
     *colon = '\0';
     *end = '\0';
     f->name = line;
-    f->name_len = (apr_size_t)(colon - line);
+    f->name_len = name_len;
     f->value = value;
     f->value_len = (apr_size_t)(end - value);
-    f->id = (int)rp_hdr_id(line, f->name_len);
+    f->id = (int)id;
     return APR_SUCCESS;
 }
 
