@@ -90,6 +90,7 @@ struct rp_exchange_t {
     char *kept_buf;               /**< pieces of any size are gathered here: a client that sends single bytes costs no more */
     apr_size_t kept_size;
     apr_bucket_brigade *out;      /**< framed bytes on their way to the backend */
+    apr_size_t sent_unlooked;     /**< bytes sent since an answer was looked for */
     int flushing;                 /**< the connection holds bytes that are not in the socket yet */
     apr_bucket_brigade *in;       /**< scratch: body as read from the client */
     int body_eos;                 /**< the client's body was read to its end */

@@ -8,6 +8,7 @@
 #include <apr_strings.h>
 
 #define SEND_IOV 16
+#define LOOK_EVERY 32768 /* bytes sent between two looks for an early answer, when the upload itself never pauses */
 #define BODY_READ_MAX 65536 /* asked of the client at once */
 
 static rp_move_e prefetch_done(rp_exchange_t *ex)
@@ -373,6 +374,16 @@ static apr_status_t flush_backend(rp_exchange_t *ex)
     return rv;
 }
 
+/* As long as there is something to send nobody polls, so an answer would only be seen at the upload's first pause. */
+static void look_now_and_then(rp_exchange_t *ex, apr_size_t sent)
+{
+    ex->sent_unlooked += sent;
+    if (ex->sent_unlooked >= LOOK_EVERY && ex->recv == RP_RECV_HEAD) {
+        ex->sent_unlooked = 0;
+        ex->ready |= RP_WAIT_BACKEND_READ;
+    }
+}
+
 /* Write `out`. APR_SUCCESS: empty now; APR_EAGAIN: not yet; other: broken or failed (state tells). */
 static apr_status_t drain_out(rp_exchange_t *ex, int *progress)
 {
@@ -395,6 +406,7 @@ static apr_status_t drain_out(rp_exchange_t *ex, int *progress)
             *progress = 1;
             rp_ex_progress(ex);
             consume(ex, sent);
+            look_now_and_then(ex, sent);
         }
         if (APR_STATUS_IS_EAGAIN(rv) || (rv == APR_SUCCESS && sent < total)) {
             ex->ready &= ~(unsigned)RP_WAIT_BACKEND_WRITE;

@@ -320,6 +320,20 @@ START_TEST(body_longer_than_announced_is_the_clients_fault)
 }
 END_TEST
 
+START_TEST(early_answer_is_seen_although_the_upload_never_pauses)
+{
+    static char body[60001];
+    rp_exchange_conf_t c = base_conf;
+    script_t s = {.responses = {"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n"}, .gate = {"bbb"}, .body = body, .body_piece = 2000};
+    memset(body, 'b', 60000);
+    c.has_body = 1;
+    c.body_length = 60000;
+    expect_gulp(&s, &c, RP_STEP_DONE, RP_FAIL_NONE);
+    ck_assert_int_eq(W.head_status, 401);
+    ck_assert_uint_lt(W.bpos, 55000);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = world_tcase("send");
@@ -344,5 +358,6 @@ int main(void)
     tcase_add_test(tc, answer_of_a_backend_that_takes_no_more_is_read);
     tcase_add_test(tc, small_pieces_of_a_body_are_kept_together);
     tcase_add_test(tc, body_longer_than_announced_is_the_clients_fault);
+    tcase_add_test(tc, early_answer_is_seen_although_the_upload_never_pauses);
     return world_main(tc);
 }

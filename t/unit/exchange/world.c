@@ -326,6 +326,9 @@ static apr_status_t cl_read_body(void *ctx, apr_bucket_brigade *bb, apr_off_t ma
     if (world->slow && n > 1) {
         n = 1;
     }
+    if (world->script->body_piece && n > world->script->body_piece) {
+        n = world->script->body_piece;
+    }
     if (n > 0) {
         APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_transient_create(world->script->body + world->bpos, n, world->ba));
         world->bpos += n;

@@ -36,6 +36,7 @@ typedef struct script_t {
     apr_size_t takes[WORLD_CONNS];      /* the backend takes so many bytes and no more (0: all) */
     int takes_then_breaks;              /* ... and a write beyond that fails */
     const char *body;                   /* request body, NULL none */
+    apr_size_t body_piece;              /* most bytes of it that one read gives (0: any number) */
     apr_size_t body_stops;              /* the client stops behind so many bytes (0: never) */
     int body_gate_interim;              /* the client sends its body only after an interim response */
     apr_status_t body_error;            /* at the end of the body instead of its end ... */
