@@ -8,7 +8,7 @@ use RProxy::Client qw(get post);
 use RProxy::Env qw(needs build_dir);
 use RProxy::Server;
 
-plan tests => 30, need {needs('rproxy', 'rproxy_balancer', 'rproxy_reverse', 'slotmem_shm')};
+plan tests => 31, need {needs('rproxy', 'rproxy_balancer', 'rproxy_reverse', 'slotmem_shm')};
 
 my @names = qw(www2 www3 spare1 spare2 hstandby bkup1 bkup2);
 my %b     = map { $_ => RProxy::Backend->new(name => $_) } @names;
@@ -136,4 +136,5 @@ CONF
     ok $s->graceful, 'graceful restart';
     is get($s, '/c/id/1', headers => [Cookie => 'SID=abc.three'])->header('X-Backend'), 'www2', 'the error is remembered';
     $s->stop;
+    is(($s->{status} // 0) & 127, 0, 'and the main process ends well after it');
 }

@@ -78,7 +78,8 @@ static apr_status_t keep_state(void *data)
     void *old = NULL;
     int i, j;
 
-    if (seg.header == NULL || apr_pool_create(&pool, k->process_pool) != APR_SUCCESS) {
+    /* no child of the process pool: that one may be on its way out, and has destroyed its children before pconf */
+    if (seg.header == NULL || apr_pool_create(&pool, NULL) != APR_SUCCESS) {
         return APR_SUCCESS;
     }
     apr_pool_userdata_get(&old, KEPT_KEY, k->process_pool);
