@@ -70,6 +70,7 @@ isnt $r->header('X-Backend-Conn'), $first, '... on a connection of its own';
 is conn('/a/id/4'), $first, 'and the other one is there still';
 
 # two at a time, then one: the most recently used
+$b->await('open', '==', 1); # the connection that was asked to close is gone
 $b->reset;
 my @held = map { my $c = RProxy::Client->new($s); $c->request('GET', "/a/id/1?wait=go$_"); $c } 1, 2;
 ok $b->await('busy', '==', 2), 'two requests at once';
