@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "balancer/balancing.h"
 
+#include <apr_hash.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_log.h>
@@ -33,27 +34,25 @@ struct rproxy_balancing_t {
 };
 
 static const rproxy_api_t *core_api;
-static apr_array_header_t *all_balancers;
+static apr_hash_t *balancers_by_conf; /**< rp_balancer_t * by the address of its configuration */
 
 void rp_balancing_configure(const rproxy_api_t *core, apr_array_header_t *balancers)
 {
+    int i;
+
     core_api = core;
-    all_balancers = balancers;
+    balancers_by_conf = apr_hash_make(balancers->pool);
+    for (i = 0; i < balancers->nelts; i++) {
+        rp_balancer_t *b = APR_ARRAY_IDX(balancers, i, rp_balancer_t *);
+        apr_hash_set(balancers_by_conf, &b->conf, sizeof(b->conf), b);
+    }
 }
 
 /* ---- finding the balancer ---- */
 
 rp_balancer_t *rp_balancing_of(const rp_balancer_conf_t *conf)
 {
-    int i;
-
-    for (i = 0; conf != NULL && all_balancers != NULL && i < all_balancers->nelts; i++) {
-        rp_balancer_t *b = APR_ARRAY_IDX(all_balancers, i, rp_balancer_t *);
-        if (b->conf == conf) {
-            return b;
-        }
-    }
-    return NULL;
+    return conf != NULL && balancers_by_conf != NULL ? apr_hash_get(balancers_by_conf, &conf, sizeof(conf)) : NULL;
 }
 
 const apr_array_header_t *rp_balancing_shown(const server_rec *s)

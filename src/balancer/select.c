@@ -84,14 +84,21 @@ static int next_set(const rp_balancer_view_t *view, int after)
     return best;
 }
 
+/* Only as much of it as the members of this balancer need. */
+static void choice_init(rp_choice_t *out, int nmembers)
+{
+    out->member = -1;
+    out->ncandidates = 0;
+    memset(out->lbstatus_delta, 0, sizeof(out->lbstatus_delta[0]) * (apr_size_t)nmembers);
+}
+
 void rp_select(const rp_balancer_view_t *view, const rproxy_lbmethod_t *method, const rproxy_lbcontext_t *context,
                rp_choice_t *out)
 {
     const rproxy_lbmember_t *offered[RP_MEMBERS_MAX];
     int set, i;
 
-    memset(out, 0, sizeof(*out));
-    out->member = -1;
+    choice_init(out, view->n);
     for (set = next_set(view, -1); set >= 0; set = next_set(view, set)) {
         gather_set(view, set, out);
         if (out->ncandidates > 0) {
@@ -153,8 +160,7 @@ rp_route_result_e rp_select_route(const rp_balancer_view_t *view, const char *ro
 {
     int hops, known = -1;
 
-    memset(out, 0, sizeof(*out));
-    out->member = -1;
+    choice_init(out, view->n);
     *redirected = 0;
     for (hops = 0; hops <= view->n; hops++) {
         int at = -1;

@@ -5,7 +5,6 @@
  */
 #include "exchange/exchange_int.h"
 
-#include <errno.h>
 #include <poll.h>
 
 #include "upstream/clock.h"

@@ -225,7 +225,7 @@ rp_move_e rp_ex_fail(rp_exchange_t *ex, rp_reason_e reason, apr_status_t os_erro
     if (may_resend(ex)) {
         ex->resent = 1;
         ex->fresh = 1;
-        ex->conf.worker->stat.resends++;
+        (void)__atomic_add_fetch(&ex->conf.worker->stat.resends, 1, __ATOMIC_RELAXED);
         restart(ex);
         return RP_MOVE_ON;
     }

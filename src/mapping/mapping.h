@@ -41,13 +41,10 @@ void rp_mapping_register_hooks(apr_pool_t *p);
 /**
  * For the handler, when fixups did not see the URL: SetHandler "proxy:URL", a result that mod_dir
  * moved here from a subrequest, or a filename set later. Sets r->filename to the canonical URL, and
- * r->proxyreq for SetHandler.
- * @param url destination text, "proxy:" in front or not. With a handler "proxy:...": its text and
- *        the file name behind it (done here when only the handler's text, or NULL, is given).
- *        NULL otherwise: that of r->filename
+ * r->proxyreq for SetHandler, whose URL is the handler's text with the file name behind it.
  * @param out in r->pool; NULL when refused
  * @return OK, or an HTTP status; the reason is in the error log
  */
-int rp_route_make(request_rec *r, const char *url, rp_route_t **out);
+int rp_route_make(request_rec *r, rp_route_t **out);
 
 #endif

@@ -452,21 +452,16 @@ static int handler_untrusted(const request_rec *r)
            && strncmp(r->content_type, r->handler, strlen(r->handler)) == 0;
 }
 
-int rp_route_make(request_rec *r, const char *url, rp_route_t **out)
+int rp_route_make(request_rec *r, rp_route_t **out)
 {
     const char *handler = r->handler;
 
     *out = NULL;
-    if (url && strncmp(url, RP_PROXY_PREFIX, RP_PROXY_PREFIX_LEN) == 0) {
-        url += RP_PROXY_PREFIX_LEN;
-    }
     if (!handler || strncmp(handler, RP_PROXY_PREFIX, RP_PROXY_PREFIX_LEN) != 0) {
-        const char *own = rp_mapping_is_proxied(r) ? r->filename + RP_PROXY_PREFIX_LEN : NULL;
-
-        if (own && (!url || strcmp(url, own) == 0)) {
-            return route_build(r, own, origin_of(r), out);
+        if (!rp_mapping_is_proxied(r)) {
+            return route_build(r, "", FROM_REWRITE, out);
         }
-        return route_build(r, url ? url : "", FROM_REWRITE, out);
+        return route_build(r, r->filename + RP_PROXY_PREFIX_LEN, origin_of(r), out);
     }
     if (handler_untrusted(r)) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
@@ -475,15 +470,13 @@ int rp_route_make(request_rec *r, const char *url, rp_route_t **out)
                       handler);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    handler += RP_PROXY_PREFIX_LEN;
-    if (!url || strcmp(url, handler) == 0) {
-        /* The file name is appended, as administrators of SetHandler know it. */
-        url = apr_pstrcat(r->pool, handler, r->filename ? r->filename : "", NULL);
-    }
     if (!r->proxyreq) {
         r->proxyreq = PROXYREQ_REVERSE;
     }
     apr_table_setn(r->notes, "proxy-sethandler", "1");
-    return route_build(
-        r, url, strncmp(url, handler, strlen(handler)) == 0 ? FROM_HANDLER : FROM_REWRITE, out);
+    /* The file name is appended, as administrators of SetHandler know it. */
+    return route_build(r,
+                       apr_pstrcat(r->pool, handler + RP_PROXY_PREFIX_LEN,
+                                   r->filename ? r->filename : "", NULL),
+                       FROM_HANDLER, out);
 }

@@ -11,22 +11,9 @@
 
 #include "upstream/clock.h"
 
-static const rproxy_balancer_api_t *balancer_api(void)
-{
-    static const rproxy_balancer_api_t *api;
-    static int looked;
-
-    if (!looked) { /* the same answer in all threads */
-        APR_OPTIONAL_FN_TYPE(rproxy_balancer_api) *get = APR_RETRIEVE_OPTIONAL_FN(rproxy_balancer_api);
-        api = get ? get(RPROXY_API_VERSION) : NULL;
-        looked = 1;
-    }
-    return api;
-}
-
 int rp_balancing_begin(rp_request_t *rq)
 {
-    const rproxy_balancer_api_t *api = balancer_api();
+    const rproxy_balancer_api_t *api = rp_child_sisters()->balancer;
 
     rq->balancer_target = rq->route->target;
     rq->balancing = api ? api->begin(rq->r, rq->route->balancer, rq->route->target) : NULL;
@@ -56,7 +43,7 @@ static void aim_at(rp_request_t *rq, rp_worker_t *member)
 /* The next member, waited for as long as the balancer's `timeout` says. */
 static rp_worker_t *wait_for_member(rp_request_t *rq, const char **why)
 {
-    const rproxy_balancer_api_t *api = balancer_api();
+    const rproxy_balancer_api_t *api = rp_child_sisters()->balancer;
     rp_worker_t *member = api->next(rq->balancing, why);
     apr_interval_time_t left_us;
 
@@ -116,5 +103,5 @@ void rp_balancing_report(rp_request_t *rq)
     result.unreachable = f->unreachable && !client_chose_name(rq, f);
     result.timed_out = f->reason == RP_FAIL_HEAD_TIMEOUT;
     result.after_sending = f->reason == RP_FAIL_CLOSED_BEFORE_HEAD || f->reason == RP_FAIL_RESET_BEFORE_HEAD;
-    balancer_api()->report(rq->balancing, &result);
+    rp_child_sisters()->balancer->report(rq->balancing, &result);
 }

@@ -2,12 +2,22 @@
 /* What a child process owns: its endpoints (idle connections) and the per-child part of every worker. */
 #include "request/request.h"
 
-
 static rp_endpoints_t *child_endpoints;
 static rp_worker_t *child_unconfigured;
+static rp_sisters_t sisters;
 
 rp_endpoints_t *rp_child_endpoints(void) { return child_endpoints; }
 rp_worker_t *rp_child_unconfigured_worker(void) { return child_unconfigured; }
+const rp_sisters_t *rp_child_sisters(void) { return &sisters; }
+
+/* All modules are loaded and there is one thread. */
+static void find_sisters(void)
+{
+    APR_OPTIONAL_FN_TYPE(rproxy_balancer_api) *balancer = APR_RETRIEVE_OPTIONAL_FN(rproxy_balancer_api);
+
+    sisters.reverse_headers = APR_RETRIEVE_OPTIONAL_FN(rproxy_reverse_headers);
+    sisters.balancer = balancer != NULL ? balancer(RPROXY_API_VERSION) : NULL;
+}
 
 static apr_status_t init_workers(apr_pool_t *p, server_rec *main_server)
 {
@@ -50,6 +60,7 @@ static void child_init(apr_pool_t *p, server_rec *main_server)
     int max = conf->unconfigured_max >= 0 ? conf->unconfigured_max : RP_UNCONFIGURED_MAX_DEFAULT;
     apr_status_t rv = rp_endpoints_create(&child_endpoints, p, max);
 
+    find_sisters();
     if (rv == APR_SUCCESS) {
         rv = init_workers(p, main_server);
     }

@@ -19,24 +19,15 @@
 
 /* ---- which requests are ours ---- */
 
-/* `SetHandler proxy:URL`: handler text and file name are put together, as it always was. */
-static const char *sethandler_url(request_rec *r)
+static int is_ours(const request_rec *r)
 {
-    if (r->handler == NULL || strncmp(r->handler, "proxy:", 6) != 0) {
-        return NULL;
+    if (r->handler == NULL) {
+        return 0;
     }
-    return apr_pstrcat(r->pool, r->handler + 6, r->filename, NULL);
-}
-
-/* @return the URL after "proxy:", or NULL: not ours. */
-static const char *destination(request_rec *r, int *by_sethandler)
-{
-    *by_sethandler = 0;
     if (r->filename != NULL && !strncmp(r->filename, "proxy:", 6)) {
-        return r->handler != NULL && !strcmp(r->handler, "proxy-server") ? r->filename + 6 : NULL;
+        return !strcmp(r->handler, "proxy-server");
     }
-    *by_sethandler = 1;
-    return sethandler_url(r);
+    return !strncmp(r->handler, "proxy:", 6); /* SetHandler "proxy:URL" */
 }
 
 /* ---- checks before there is an exchange ---- */
@@ -103,12 +94,6 @@ static int check_max_forwards(request_rec *r)
                              "Max-Forwards has reached zero - proxy loop?");
 }
 
-static int is_http_scheme(const char *scheme)
-{
-    return !strcasecmp(scheme, "http") || !strcasecmp(scheme, "https") || !strcasecmp(scheme, "ws")
-           || !strcasecmp(scheme, "wss");
-}
-
 static int is_tls_scheme(const char *scheme)
 {
     return !strcasecmp(scheme, "https") || !strcasecmp(scheme, "wss");
@@ -151,13 +136,6 @@ static int check_destination(rp_request_t *rq)
 
     if (rq->route->balancer != NULL) {
         return rp_balancing_begin(rq);
-    }
-    if (!is_http_scheme(rq->route->url.scheme)) {
-        return rp_request_refuse(r, HTTP_INTERNAL_SERVER_ERROR,
-                                 apr_psprintf(r->pool, "RP0225: the scheme \"%s\" of the destination is not spoken by this "
-                                              "proxy; use http, https, ws or wss",
-                                              rp_printable(r->pool, rq->route->url.scheme)),
-                                 "the scheme of the destination is not supported");
     }
     if (rq->sconf->remotes != NULL && rq->sconf->remotes->nelts > 0
         && rp_remote_applies(rq->sconf, rp_url_str(r->pool, &rq->route->url), rq->route->url.host)) {
@@ -267,14 +245,13 @@ static void set_body(rp_request_t *rq)
 static void set_expect(rp_request_t *rq)
 {
     rp_exchange_conf_t *c = &rq->exconf;
-    int asked = rq->r->expecting_100;
+    int asked = rq->r->expecting_100 && rp_switch(rq->dconf->forward_100, 1);
 
-    rq->forward_100 = rp_switch(rq->dconf->forward_100, 1);
     if (!c->has_body || c->body_length == 0 || rq->env.http10) {
         return;
     }
     /* A body that must be read before the head can be written is for us to ask for. */
-    rq->client_expects = asked && rq->forward_100 && !rp_exchange_spools(c);
+    rq->client_expects = asked && !rp_exchange_spools(c);
     if (rq->worker->params.ping_us > 0) {
         c->ping_us = rq->worker->params.ping_us;
         c->expect_100 = 1;
@@ -401,7 +378,7 @@ static apr_status_t find_endpoint(rp_request_t *rq)
     return rv;
 }
 
-static int prepare(request_rec *r, const char *url, rp_request_t **out)
+static int prepare(request_rec *r, rp_request_t **out)
 {
     rp_request_t *rq = apr_pcalloc(r->pool, sizeof(*rq));
     int status;
@@ -412,7 +389,7 @@ static int prepare(request_rec *r, const char *url, rp_request_t **out)
     rq->bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     rq->route = rp_route_of(r);
     if (rq->route == NULL) {
-        status = rp_route_make(r, url, &rq->route);
+        status = rp_route_make(r, &rq->route);
         if (status != OK) {
             return status;
         }
@@ -519,7 +496,7 @@ static int run(rp_request_t *rq)
 }
 
 /* All that must hold before anything is sent. OK or a status. */
-static int admit(request_rec *r, const char *url, rp_request_t **rq)
+static int admit(request_rec *r, rp_request_t **rq)
 {
     int status = check_method(r);
 
@@ -530,7 +507,7 @@ static int admit(request_rec *r, const char *url, rp_request_t **rq)
         status = check_body_framing(r);
     }
     if (status == OK) {
-        status = prepare(r, url, rq);
+        status = prepare(r, rq);
     }
     if (status == OK && (*rq)->balancing != NULL) {
         status = rp_balancing_next(*rq);
@@ -538,11 +515,15 @@ static int admit(request_rec *r, const char *url, rp_request_t **rq)
     return status == OK ? aim(*rq) : status;
 }
 
-static int proxy_request(request_rec *r, const char *url)
+static int handler(request_rec *r)
 {
     rp_request_t *rq = NULL;
-    int status = admit(r, url, &rq);
+    int status;
 
+    if (!is_ours(r)) {
+        return DECLINED;
+    }
+    status = admit(r, &rq);
     if (status != OK) {
         return status;
     }
@@ -554,21 +535,6 @@ static int proxy_request(request_rec *r, const char *url)
                                               "allows %" APR_OFF_T_FMT " here", rq->exconf.body_length, rq->body_limit), NULL);
     }
     return run(rq);
-}
-
-static int handler(request_rec *r)
-{
-    int by_sethandler;
-    const char *url = destination(r, &by_sethandler);
-
-    if (url == NULL) {
-        return DECLINED;
-    }
-    if (by_sethandler) {
-        apr_table_setn(r->notes, "proxy-sethandler", "1");
-        r->proxyreq = PROXYREQ_REVERSE;
-    }
-    return proxy_request(r, url);
 }
 
 void rp_request_register_hooks(apr_pool_t *p)

@@ -49,7 +49,6 @@ typedef struct rp_request_t {
     const char *host;             /**< value of the Host header for the backend */
     const char *upgrade;          /**< protocol to ask for, or NULL */
     int client_expects;           /**< the client waits for 100 Continue and the backend decides */
-    int forward_100;              /**< Proxy100Continue */
     apr_off_t body_limit;         /**< LimitRequestBody; 0 none */
     apr_off_t body_read;          /**< bytes so far */
     apr_file_t *spool;            /**< temporary file, or NULL */
@@ -71,6 +70,14 @@ rp_endpoints_t *rp_child_endpoints(void);
 /** Worker that stands for all destinations outside the configuration. */
 rp_worker_t *rp_child_unconfigured_worker(void);
 
+/** What the sister modules provide; NULL where one is not loaded. */
+typedef struct rp_sisters_t {
+    APR_OPTIONAL_FN_TYPE(rproxy_reverse_headers) *reverse_headers;
+    const rproxy_balancer_api_t *balancer;
+} rp_sisters_t;
+/** Set when the child starts, the same until it ends; any thread. */
+const rp_sisters_t *rp_child_sisters(void);
+
 /* request_env.c */
 void rp_req_env_read(rp_req_env_t *env, request_rec *r);
 
@@ -81,6 +88,8 @@ apr_status_t rp_request_head_build(void *ctx, rp_req_framing_e framing, apr_int6
 int rp_request_is_error_page(const request_rec *r);
 /** Host header for the backend: the client's (ProxyPreserveHost) or the destination's. NULL and a logged reason when there is none. */
 const char *rp_request_host(rp_request_t *rq);
+/** This proxy's entry for a Via field: protocol version (HTTP_VERSION), name, and what ProxyVia Full adds; from r->pool. */
+const char *rp_request_via(rp_request_t *rq, int version);
 /** The protocol of the client's Upgrade header when the worker allows it, else NULL. */
 const char *rp_request_upgrade(rp_request_t *rq);
 
@@ -97,7 +106,7 @@ extern const rp_client_ops_t rp_client_ops;
 /** Descriptor of the client connection, or -1 when it has none of its own (HTTP/2 streams). */
 int rp_client_fd(request_rec *r);
 
-/* failure.c of this folder: log_failure.c */
+/* log_failure.c */
 /** Log a failed exchange once, set the notes for the error page. @return the HTTP status for httpd */
 int rp_request_failed(rp_request_t *rq);
 /** An error before there was an exchange. */

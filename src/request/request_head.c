@@ -6,11 +6,9 @@
  */
 #include "request/request.h"
 
-#include <ap_mpm.h>
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_protocol.h>
-#include <stdlib.h>
 #include <strings.h>
 
 #include "wire/headers.h"
@@ -183,27 +181,27 @@ static apr_status_t client_fields(head_t *h)
     return rv;
 }
 
-static void via_field(head_t *h)
+const char *rp_request_via(rp_request_t *rq, int version)
 {
-    rp_request_t *rq = h->rq;
     request_rec *r = rq->r;
-    const char *own, *name;
-    apr_port_t port;
-
-    if (rq->sconf->via == RP_VIA_BLOCK || rq->sconf->via == RP_VIA_UNSET || rq->sconf->via == RP_VIA_OFF) {
-        return;
-    }
+    apr_port_t port = ap_get_server_port(r);
     /* The client's Host (UseCanonicalName Off) says nothing about this proxy. */
-    name = ap_get_server_name(r) == r->hostname ? r->server->server_hostname : ap_get_server_name_for_url(r);
-    port = ap_get_server_port(r);
+    const char *name = ap_get_server_name(r) == r->hostname ? r->server->server_hostname : ap_get_server_name_for_url(r);
+
     if (!ap_is_default_port(port, r)) {
         name = apr_psprintf(r->pool, "%s:%u", name, (unsigned)port);
     }
-    own = apr_psprintf(r->pool, "%d.%d %s%s%s%s", HTTP_VERSION_MAJOR(r->proto_num), HTTP_VERSION_MINOR(r->proto_num),
-                       name, rq->sconf->via == RP_VIA_FULL ? " (" : "",
-                       rq->sconf->via == RP_VIA_FULL ? AP_SERVER_BASEVERSION : "",
-                       rq->sconf->via == RP_VIA_FULL ? ")" : "");
-    add(h, "Via", join(r->pool, h->fwd[FWD_VIA], own));
+    return apr_psprintf(r->pool, "%d.%d %s%s", HTTP_VERSION_MAJOR(version), HTTP_VERSION_MINOR(version), name,
+                        rq->sconf->via == RP_VIA_FULL ? " (" AP_SERVER_BASEVERSION ")" : "");
+}
+
+static void via_field(head_t *h)
+{
+    rp_request_t *rq = h->rq;
+
+    if (rq->sconf->via == RP_VIA_ON || rq->sconf->via == RP_VIA_FULL) {
+        add(h, "Via", join(rq->r->pool, h->fwd[FWD_VIA], rp_request_via(rq, rq->r->proto_num)));
+    }
 }
 
 static void forwarded_fields(head_t *h)

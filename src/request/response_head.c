@@ -12,7 +12,6 @@
 #include <http_request.h>
 #include <strings.h>
 
-#include "rproxy.h"
 #include "wire/headers.h"
 
 /* "Mon, 23 Nov 2026 10:00:00 GMT", by its shape: most servers write dates like that. */
@@ -100,35 +99,17 @@ static void set_content_type(request_rec *r)
 
 static void add_via(rp_request_t *rq)
 {
-    request_rec *r = rq->r;
-    const char *name;
-    apr_port_t port;
-
-    if (rq->sconf->via != RP_VIA_ON && rq->sconf->via != RP_VIA_FULL) {
-        return;
+    if (rq->sconf->via == RP_VIA_ON || rq->sconf->via == RP_VIA_FULL) {
+        apr_table_addn(rq->r->headers_out, "Via", rp_request_via(rq, HTTP_VERSION(1, 1)));
     }
-    /* The client's Host (UseCanonicalName Off) says nothing about this proxy. */
-    name = ap_get_server_name(r) == r->hostname ? r->server->server_hostname : ap_get_server_name_for_url(r);
-    port = ap_get_server_port(r);
-    if (!ap_is_default_port(port, r)) {
-        name = apr_psprintf(r->pool, "%s:%u", name, (unsigned)port);
-    }
-    apr_table_addn(r->headers_out, "Via",
-                   apr_psprintf(r->pool, "1.1 %s%s", name,
-                                rq->sconf->via == RP_VIA_FULL ? " (" AP_SERVER_BASEVERSION ")" : ""));
 }
 
 static void map_reverse(request_rec *r)
 {
-    static APR_OPTIONAL_FN_TYPE(rproxy_reverse_headers) *map;
-    static int looked;
+    const rp_sisters_t *sisters = rp_child_sisters();
 
-    if (!__atomic_load_n(&looked, __ATOMIC_ACQUIRE)) { /* the same answer in all threads */
-        __atomic_store_n(&map, APR_RETRIEVE_OPTIONAL_FN(rproxy_reverse_headers), __ATOMIC_RELAXED);
-        __atomic_store_n(&looked, 1, __ATOMIC_RELEASE);
-    }
-    if (map != NULL && r->proxyreq == PROXYREQ_REVERSE) {
-        map(r);
+    if (sisters->reverse_headers != NULL && r->proxyreq == PROXYREQ_REVERSE) {
+        sisters->reverse_headers(r);
     }
 }
 
@@ -147,18 +128,16 @@ static int code_listed(const apr_array_header_t *codes, int status)
     return 0;
 }
 
-/* Cookies that other modules set before us stay beside the backend's; they are ours, so they are not mapped. */
-static void add_earlier_cookies(apr_table_t *out, const apr_table_t *earlier)
+static int add_field(void *to, const char *name, const char *value)
 {
-    const apr_array_header_t *arr = apr_table_elts(earlier);
-    const apr_table_entry_t *e = (const apr_table_entry_t *)arr->elts;
-    int i;
+    apr_table_addn(to, name, value);
+    return 1;
+}
 
-    for (i = 0; i < arr->nelts; i++) {
-        if (!strcasecmp(e[i].key, "Set-Cookie")) {
-            apr_table_addn(out, e[i].key, e[i].val);
-        }
-    }
+/* Copy the fields of that name, each on a line of its own. */
+static void copy_fields(apr_table_t *to, const apr_table_t *from, const char *name)
+{
+    (void)apr_table_do(add_field, to, from, name, NULL);
 }
 
 /* httpd's own constant where the backend says the same. */
@@ -230,10 +209,10 @@ apr_status_t rp_response_head_apply(void *ctx, const rp_h1_resp_t *resp, const r
     apr_table_setn(r->notes, "proxy-status", status_digits(r->pool, resp->status));
     set_content_type(r);
     map_reverse(r);
-    add_earlier_cookies(out, earlier);
+    copy_fields(out, earlier, "Set-Cookie"); /* set by other modules before us: ours, so they are not mapped */
     add_via(rq);
     if (rp_switch(rq->dconf->error_override, 0) && code_listed(rq->dconf->error_codes, resp->status)
-        && !(r->prev != NULL && r->proxyreq && ap_is_HTTP_ERROR(r->prev->status))) {
+        && !rp_request_is_error_page(r)) {
         rq->override_status = resp->status;
         *discard = 1;
     }
@@ -243,19 +222,8 @@ apr_status_t rp_response_head_apply(void *ctx, const rp_h1_resp_t *resp, const r
 int rp_response_override(rp_request_t *rq)
 {
     request_rec *r = rq->r;
-    const char *auth = apr_table_get(r->headers_out, "WWW-Authenticate");
 
-    if (auth != NULL) {
-        const apr_array_header_t *arr = apr_table_elts(r->headers_out);
-        const apr_table_entry_t *e = (const apr_table_entry_t *)arr->elts;
-        int i;
-
-        for (i = 0; i < arr->nelts; i++) {
-            if (!strcasecmp(e[i].key, "WWW-Authenticate")) {
-                apr_table_addn(r->err_headers_out, e[i].key, e[i].val);
-            }
-        }
-    }
+    copy_fields(r->err_headers_out, r->headers_out, "WWW-Authenticate");
     apr_table_clear(r->headers_out);
     apr_table_setn(r->notes, "proxy-error-override", "1");
     r->content_type = NULL;

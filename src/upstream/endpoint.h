@@ -109,8 +109,8 @@ int rp_endpoints_count(rp_endpoints_t *eps, int *unconfigured);
  * @param pinned_to  client connection that asks (for NTLM): gets its own pinned connection first;
  * never one pinned to another
  * @param flags      RP_TAKE_* (1 alone: a fresh one)
- * @return APR_SUCCESS, APR_EAGAIN (all permits in use, or others wait already: rp_permit_acquire or
- * rp_permit_wait), or an error
+ * @return APR_SUCCESS, APR_EAGAIN (all permits in use, or others wait already:
+ * rp_permit_acquire), or an error
  */
 apr_status_t rp_pool_take(rp_endpoint_t *ep, rp_worker_t *w, void *pinned_to, int flags,
                           apr_time_t now_us, rp_conn_t **out) RP_WARN_UNUSED;

@@ -152,13 +152,3 @@ apr_status_t rp_permit_acquire(rp_worker_t *w, apr_time_t deadline_us)
     (void)pthread_cond_destroy(&me.cond);
     return rv;
 }
-
-apr_status_t rp_permit_wait(rp_worker_t *w, apr_time_t deadline_us)
-{
-    apr_status_t rv = rp_permit_acquire(w, deadline_us);
-
-    if (rv == APR_SUCCESS) {
-        rp_permit_release(w);
-    }
-    return rv;
-}

@@ -88,8 +88,5 @@ void rp_permit_release(rp_worker_t *w);
  * caller owns a permit, to be passed to rp_pool_take with RP_TAKE_GRANTED or given back by
  * rp_permit_release. APR_TIMEUP: the line was left. */
 apr_status_t rp_permit_acquire(rp_worker_t *w, apr_time_t deadline_us) RP_WARN_UNUSED;
-/** As rp_permit_acquire, but the permit is given back at once: APR_SUCCESS means that one was free
- * a moment ago, try again. Unfair: who comes later may win. */
-apr_status_t rp_permit_wait(rp_worker_t *w, apr_time_t deadline_us) RP_WARN_UNUSED;
 
 #endif

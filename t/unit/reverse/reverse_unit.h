@@ -15,23 +15,8 @@
 #include <apr_strings.h>
 #include <check.h>
 
+#include "../pool_case.h"
 #include "reverse/location.h"
-
-#define ROWS(table) ((int)(sizeof(table) / sizeof((table)[0])))
-
-static apr_pool_t *pool;
-
-static void pool_setup(void)
-{
-    ck_assert_int_eq(apr_initialize(), APR_SUCCESS);
-    ck_assert_int_eq(apr_pool_create(&pool, NULL), APR_SUCCESS);
-}
-
-static void pool_teardown(void)
-{
-    apr_pool_destroy(pool);
-    apr_terminate();
-}
 
 /** What httpd does with a path: the name of this server in front. */
 __attribute__((unused)) static const char *front(void *baton, apr_pool_t *p, const char *path)
@@ -121,27 +106,6 @@ __attribute__((unused)) static void check_mapped(const char *got, const char *wa
     else {
         ck_assert_msg(got == NULL, "\"%s\" became \"%s\"", value, got);
     }
-}
-
-static TCase *case_new(Suite *s, const char *name)
-{
-    TCase *tc = tcase_create(name);
-
-    tcase_add_checked_fixture(tc, pool_setup, pool_teardown);
-    tcase_set_timeout(tc, 60);
-    suite_add_tcase(s, tc);
-    return tc;
-}
-
-static int suite_main(Suite *s)
-{
-    SRunner *sr = srunner_create(s);
-    int failed;
-
-    srunner_run_all(sr, CK_ENV);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 #endif

@@ -194,5 +194,5 @@ int main(void)
     tcase_add_test(tc, address_has_member_stranger_and_age);
     tcase_add_test(tc, address_threads_share_without_leak);
     suite_add_tcase(s, tc);
-    return run_suite(s);
+    return suite_main(s);
 }

@@ -37,5 +37,5 @@ int main(void)
     tcase_add_test(tc, clock_twice_not_backwards);
     tcase_add_test(tc, clock_beside_the_systems_microseconds);
     suite_add_tcase(s, tc);
-    return run_suite(s);
+    return suite_main(s);
 }

@@ -447,5 +447,5 @@ int main(void)
     tcase_add_test(tc, conn_close_gives_descriptor_back);
     tcase_add_test(tc, conn_state_names);
     suite_add_tcase(s, tc);
-    return run_suite(s);
+    return suite_main(s);
 }

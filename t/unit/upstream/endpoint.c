@@ -327,5 +327,5 @@ int main(void)
     tcase_add_test(tc, endpoint_shutdown_closes_idle_and_keeps_no_more);
     tcase_add_test(tc, endpoint_refuse_names_are_distinct);
     suite_add_tcase(s, tc);
-    return run_suite(s);
+    return suite_main(s);
 }

@@ -239,5 +239,5 @@ int main(void)
     tcase_add_test(tc, merge_balancer);
     tcase_add_test(tc, strings_are_copied);
     suite_add_tcase(s, tc);
-    return run_suite(s);
+    return suite_main(s);
 }

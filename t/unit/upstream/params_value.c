@@ -333,5 +333,5 @@ int main(void)
     tcase_add_loop_test(tc, worker_values, 0, ROWS(worker_rows));
     tcase_add_loop_test(tc, balancer_values, 0, ROWS(balancer_rows));
     suite_add_tcase(s, tc);
-    return run_suite(s);
+    return suite_main(s);
 }

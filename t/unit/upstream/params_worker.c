@@ -143,5 +143,5 @@ int main(void)
     tcase_add_test(tc, defaults_fill_what_the_manual_names);
     tcase_add_test(tc, defaults_leave_what_was_written);
     suite_add_tcase(s, tc);
-    return run_suite(s);
+    return suite_main(s);
 }

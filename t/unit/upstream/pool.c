@@ -687,5 +687,5 @@ int main(void)
     tcase_add_test(tc, pool_pinned_belongs_to_its_client);
     tcase_add_test(tc, pool_unpin_closes_only_its_own);
     suite_add_tcase(s, tc);
-    return run_suite(s);
+    return suite_main(s);
 }

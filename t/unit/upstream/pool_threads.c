@@ -153,5 +153,5 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, pool_hammered_max_holds_nothing_lost);
     suite_add_tcase(s, tc);
-    return run_suite(s);
+    return suite_main(s);
 }

@@ -22,26 +22,12 @@
 #include <apr_strings.h>
 #include <check.h>
 
+#include "../pool_case.h"
 #include "upstream/endpoint.h"
 #include "upstream/worker.h"
 
-#define ROWS(table) ((int)(sizeof(table) / sizeof((table)[0])))
 #define SEC ((apr_time_t)1000000)
 #define MAYBE __attribute__((unused))
-
-static apr_pool_t *pool;
-
-static void pool_setup(void)
-{
-    ck_assert_int_eq(apr_initialize(), APR_SUCCESS);
-    ck_assert_int_eq(apr_pool_create(&pool, NULL), APR_SUCCESS);
-}
-
-static void pool_teardown(void)
-{
-    apr_pool_destroy(pool);
-    apr_terminate();
-}
 
 /** A listener on 127.0.0.1; *port gets its number. */
 MAYBE static int tcp_listen(int *port, int backlog)
@@ -168,18 +154,6 @@ MAYBE static rp_refuse_e put_ok(rp_conn_t *conn, apr_time_t now_us)
 {
     conn->requests++;
     return rp_pool_put(conn, RP_REFUSE_NONE, now_us);
-}
-
-/** Run a suite; the exit status of a test program. */
-static int run_suite(Suite *s)
-{
-    SRunner *sr = srunner_create(s);
-    int failed;
-
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? 1 : 0;
 }
 
 #endif

@@ -173,5 +173,5 @@ int main(void)
     tcase_add_test(tc, worker_find_wildcard_host_never);
     tcase_add_test(tc, worker_find_no_array);
     suite_add_tcase(s, tc);
-    return run_suite(s);
+    return suite_main(s);
 }

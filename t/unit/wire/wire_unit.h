@@ -16,30 +16,17 @@
 #include <apr_pools.h>
 #include <check.h>
 
+#include "../pool_case.h"
+
 #define BYTES(literal)               \
     {                                \
         literal, sizeof(literal) - 1 \
     }
-#define ROWS(table) ((int)(sizeof(table) / sizeof((table)[0])))
 
 typedef struct bytes_t {
     const char *p;
     size_t n;
 } bytes_t;
-
-static apr_pool_t *pool;
-
-static void pool_setup(void)
-{
-    ck_assert_int_eq(apr_initialize(), APR_SUCCESS);
-    ck_assert_int_eq(apr_pool_create(&pool, NULL), APR_SUCCESS);
-}
-
-static void pool_teardown(void)
-{
-    apr_pool_destroy(pool);
-    apr_terminate();
-}
 
 /** n bytes on the heap, nothing behind them. Free with free(). */
 __attribute__((unused)) static char *exact_copy(const char *p, size_t n)
@@ -56,27 +43,6 @@ __attribute__((unused)) static uint32_t random_next(uint32_t *seed)
 {
     *seed = *seed * 1664525U + 1013904223U;
     return *seed >> 8;
-}
-
-static TCase *case_new(Suite *s, const char *name)
-{
-    TCase *tc = tcase_create(name);
-
-    tcase_add_checked_fixture(tc, pool_setup, pool_teardown);
-    tcase_set_timeout(tc, 60);
-    suite_add_tcase(s, tc);
-    return tc;
-}
-
-static int suite_main(Suite *s)
-{
-    SRunner *sr = srunner_create(s);
-    int failed;
-
-    srunner_run_all(sr, CK_ENV);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 #endif
