@@ -34,6 +34,7 @@ struct rproxy_balancing_t {
 };
 
 static const rproxy_api_t *core_api;
+#define ADDRESS_SIZE ((apr_ssize_t)sizeof(void *)) /* keys are addresses, not what is there */
 static apr_hash_t *balancers_by_conf; /**< rp_balancer_t * by the address of its configuration */
 
 void rp_balancing_configure(const rproxy_api_t *core, apr_array_header_t *balancers)
@@ -44,7 +45,7 @@ void rp_balancing_configure(const rproxy_api_t *core, apr_array_header_t *balanc
     balancers_by_conf = apr_hash_make(balancers->pool);
     for (i = 0; i < balancers->nelts; i++) {
         rp_balancer_t *b = APR_ARRAY_IDX(balancers, i, rp_balancer_t *);
-        apr_hash_set(balancers_by_conf, &b->conf, sizeof(b->conf), b);
+        apr_hash_set(balancers_by_conf, &b->conf, ADDRESS_SIZE, b);
     }
 }
 
@@ -52,7 +53,7 @@ void rp_balancing_configure(const rproxy_api_t *core, apr_array_header_t *balanc
 
 rp_balancer_t *rp_balancing_of(const rp_balancer_conf_t *conf)
 {
-    return conf != NULL && balancers_by_conf != NULL ? apr_hash_get(balancers_by_conf, &conf, sizeof(conf)) : NULL;
+    return conf != NULL && balancers_by_conf != NULL ? apr_hash_get(balancers_by_conf, &conf, ADDRESS_SIZE) : NULL;
 }
 
 const apr_array_header_t *rp_balancing_shown(const server_rec *s)
