@@ -179,8 +179,9 @@ sub try_mutant {
 
 my @mutants = read_list();
 my $listed = @mutants;
-for my $wanted (@ARGV) {
-    @mutants = grep { $_->{name} =~ $wanted || $_->{file} =~ $wanted } @mutants;
+if (@ARGV) {
+    my $wanted = join '|', map {"(?:$_)"} @ARGV;
+    @mutants = grep { "$_->{name}\n$_->{file}" =~ /$wanted/m } @mutants;
 }
 die "no mutant of t/mutants.list matches: @ARGV\n" if !@mutants;
 copy_tree();

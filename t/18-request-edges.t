@@ -10,12 +10,13 @@ use RProxy::Client qw(get);
 use RProxy::Env qw(needs now);
 use RProxy::Server;
 
-plan tests => 61, need {needs(qw(rproxy deflate reqtimeout env include alias))};
+plan tests => 68, need {needs(qw(rproxy deflate reqtimeout env include alias))};
 
 my $backend = RProxy::Backend->new;
 my $url     = $backend->url;
 my $s       = RProxy::Server->new(modules => [qw(filter deflate reqtimeout env include alias dir)], timeout => 15, config => <<"CONF");
 RequestReadTimeout body=2
+CustomLog "__ROOT__/access_log" "trailer %{X-Sum}^to %{Set-Cookie}^to"
 <Location /inflate>
     SetInputFilter DEFLATE
 </Location>
@@ -112,6 +113,24 @@ my ($head) = $backend->last_request->{head};
 like $head, qr/^Upgrade: websocket\r$/m, 'of several protocols only the allowed one is asked for';
 $r = get($s, '/up/headers', version => '1.0', headers => [Connection => 'Upgrade', Upgrade => 'websocket']);
 unlike $backend->last_request->{head}, qr/^Upgrade/m, 'an HTTP/1.0 client can not upgrade';
+
+$backend->raw_answer('/up/426', "HTTP/1.1 426 Upgrade Required\r\nConnection: Upgrade\r\nUpgrade: websocket, h2c\r\nContent-Length: 0\r\n\r\n");
+$r = get($s, '/up/426');
+is $r->header('Upgrade'), 'websocket', 'a 426 tells the allowed protocol';
+like $r->header('Connection'), qr/Upgrade/, 'as such';
+$backend->raw_answer('/426', "HTTP/1.1 426 Upgrade Required\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n");
+is get($s, '/426')->header('Upgrade'), undef, 'and nothing where none is';
+
+# --- trailers go to the log alone; warnings about other answers go nowhere ---
+$r = get($s, '/trailers', id => 'tr');
+is $r->body . scalar @{$r->{trailers}}, 'hello0', 'trailers are not sent';
+ok $s->wait_access(qr/trailer 5 -$/m), 'but can be logged, unless they are none of a trailer\'s business';
+$backend->raw_answer('/warn', "HTTP/1.1 200 OK\r\nDate: Tue, 15 Nov 1994 08:12:31 GMT\r\n"
+        . "Warning: 110 a \"x\" \"Tue, 15 Nov 1994 08:12:31 GMT\", 110 b \"y\" \"Tue, 15 Nov 1994 09:12:31 GMT\"\r\nWarning: 199 c \"no, date\"\r\n"
+        . "Content-Length: 2\r\n\r\nok");
+$r = get($s, '/warn');
+is join('|', $r->all('Warning')), '110 a "x" "Tue, 15 Nov 1994 08:12:31 GMT"|199 c "no, date"', 'warnings of another date';
+is $r->body, 'ok', 'cost nothing else';
 
 # --- odd heads, ranges, pages that include ---
 $backend->raw_answer('/odd', "HTTP/1.1 200 OK\r\nConnection: a b, X-Hop, \"c\r\nX-Hop: 1\r\nContent-Length: 2\r\n\r\nok", 'hold');

@@ -76,6 +76,42 @@ static apr_bucket *take_front(rp_exchange_t *ex, apr_bucket *b, apr_size_t len, 
     return rest;
 }
 
+/* Gather the trailer section. The decoder bounds it. */
+static void trailer_add(rp_exchange_t *ex, const rp_slice_t *part)
+{
+    if (part->n == 0 || ex->ops->trailers == NULL) {
+        return;
+    }
+    if (ex->trailer_len + part->n > ex->trailer_size) {
+        apr_size_t size = ex->trailer_size ? ex->trailer_size : 256;
+        char *bigger;
+
+        while (size < ex->trailer_len + part->n) {
+            size *= 2;
+        }
+        bigger = apr_palloc(ex->pool, size);
+        if (ex->trailer_len > 0) {
+            memcpy(bigger, ex->trailer, ex->trailer_len);
+        }
+        ex->trailer = bigger;
+        ex->trailer_size = size;
+    }
+    memcpy(ex->trailer + ex->trailer_len, part->p, part->n);
+    ex->trailer_len += part->n;
+}
+
+/* The body ended. Trailers that can not be understood are left out: nobody needs them for the answer. */
+static void trailers_done(rp_exchange_t *ex)
+{
+    rp_h1_resp_t trailers;
+
+    if (ex->trailer_len > 2 && !ex->discard
+        && rp_h1_fields_parse(&trailers, ex->pool, &ex->conf.limits, ex->trailer, ex->trailer_len) == APR_SUCCESS
+        && trailers.nfields > 0) {
+        ex->ops->trailers(ex->ctx, &trailers);
+    }
+}
+
 /** A run of body bytes in a buffer that is being unframed. */
 typedef struct piece_t {
     apr_bucket *rest;  /* the buffer from offset cut on, NULL: used up */
@@ -126,6 +162,7 @@ static void eat_chunked(rp_exchange_t *ex, apr_bucket *b, char *buf)
         if (run.n > 0) {
             piece_add(ex, &p, buf, &run);
         }
+        trailer_add(ex, &ex->chunk.trailer);
         pos += used;
     }
     piece_emit(ex, &p);
@@ -137,6 +174,7 @@ static void eat_chunked(rp_exchange_t *ex, apr_bucket *b, char *buf)
     }
     else if (ex->chunk.state == RP_CHUNK_DONE) {
         ex->extra_bytes = pos < len;
+        trailers_done(ex);
         body_done(ex);
     }
 }

@@ -66,6 +66,9 @@ typedef struct rp_client_ops_t {
     apr_status_t (*interim)(void *ctx, const rp_h1_resp_t *resp);
     /** The final head. *discard = 1: read the body but do not pass it on (error override). */
     apr_status_t (*head)(void *ctx, const rp_h1_resp_t *resp, const rp_framing_t *framing, int *discard);
+    /** Trailers of a chunked body, at most once and before finish; `trailers` holds fields alone and lives in the exchange's pool. May be
+     * NULL: trailers are checked but not kept. */
+    void (*trailers)(void *ctx, const rp_h1_resp_t *trailers);
     /** Pass body bytes on; empties bb. flush: nothing may be held back. may_wait: the request is out, back-pressure by waiting is fine
      * for a driver that may block. */
     apr_status_t (*write)(void *ctx, apr_bucket_brigade *bb, int flush, int may_wait);

@@ -110,6 +110,8 @@ struct rp_exchange_t {
     rp_framing_t resp_framing;
     apr_int64_t resp_left;        /**< RP_FRAMING_LENGTH: bytes to come */
     rp_chunk_dec_t chunk;
+    char *trailer;                /**< the trailer section so far, or NULL */
+    apr_size_t trailer_len, trailer_size;
     apr_bucket_brigade *bb;       /**< body on its way to the client */
     int head_sent;
     int discard;                  /**< the body is not wanted */

@@ -385,6 +385,7 @@ const rp_client_ops_t rp_client_ops = {
     .request_head = rp_request_head_build,
     .interim = rp_response_interim,
     .head = rp_response_head_apply,
+    .trailers = rp_response_trailers,
     .write = write_body,
     .backlog = backlog,
     .finish = finish,

@@ -90,12 +90,16 @@ int rp_request_is_error_page(const request_rec *r);
 const char *rp_request_host(rp_request_t *rq);
 /** This proxy's entry for a Via field: protocol version (HTTP_VERSION), name, and what ProxyVia Full adds; from r->pool. */
 const char *rp_request_via(rp_request_t *rq, int version);
-/** The protocol of the client's Upgrade header when the worker allows it, else NULL. */
+/** The protocols of the client's Upgrade header that the worker allows, or NULL. */
 const char *rp_request_upgrade(rp_request_t *rq);
+/** Of a list of protocols (NULL: none) those that the worker allows, with commas between them, from r->pool; NULL: none. */
+const char *rp_request_upgrades_of(rp_request_t *rq, const char *list);
 
 /* response_head.c: rp_client_ops_t.head and interim */
 apr_status_t rp_response_head_apply(void *ctx, const rp_h1_resp_t *resp, const rp_framing_t *framing, int *discard);
 apr_status_t rp_response_interim(void *ctx, const rp_h1_resp_t *resp);
+/** Trailers of the body: for logs (%{...}^to), they are not sent on. */
+void rp_response_trailers(void *ctx, const rp_h1_resp_t *trailers);
 /** Copy end-to-end fields of a response head into out, hop-by-hop ones left out. APR_EINVAL: Connection names too many fields. */
 apr_status_t rp_response_fields(rp_request_t *rq, const rp_h1_resp_t *resp, apr_table_t *out);
 /** After a body was discarded for ProxyErrorOverride: make room for the error page. @return the status for ErrorDocument */

@@ -73,30 +73,33 @@ static const char *upgrades_allowed(const rp_request_t *rq)
     return rq->worker->params.upgrade;
 }
 
+const char *rp_request_upgrades_of(rp_request_t *rq, const char *list)
+{
+    apr_pool_t *p = rq->r->pool;
+    const char *allowed = upgrades_allowed(rq);
+    const char *of = NULL;
+    rp_slice_t tok;
+
+    while (allowed != NULL && rp_list_next(&list, &tok)) {
+        const char *name = apr_pstrmemdup(p, tok.p, tok.n);
+
+        if (!strcmp(allowed, "*") || rp_list_has_token(allowed, name)) {
+            of = join(p, of, name);
+        }
+    }
+    return of;
+}
+
 /* Only the protocols that are allowed go on: a client must not smuggle h2c along with its websocket. */
 const char *rp_request_upgrade(rp_request_t *rq)
 {
     const request_rec *r = rq->r;
-    const char *cursor = apr_table_get(r->headers_in, "Upgrade");
-    const char *allowed;
-    const char *list = NULL;
-    rp_slice_t tok;
+    const char *wanted = apr_table_get(r->headers_in, "Upgrade");
 
-    if (cursor == NULL || rq->env.http10 || r->main != NULL) {
+    if (wanted == NULL || rq->env.http10 || r->main != NULL || r->proto_num < HTTP_VERSION(1, 1)) { /* RFC 9110 7.8 */
         return NULL;
     }
-    allowed = upgrades_allowed(rq);
-    if (allowed == NULL || r->proto_num < HTTP_VERSION(1, 1)) { /* RFC 9110 7.8 */
-        return NULL;
-    }
-    while (rp_list_next(&cursor, &tok)) {
-        const char *name = apr_pstrmemdup(r->pool, tok.p, tok.n);
-
-        if (!strcmp(allowed, "*") || rp_list_has_token(allowed, name)) {
-            list = join(r->pool, list, name);
-        }
-    }
-    return list;
+    return rp_request_upgrades_of(rq, wanted);
 }
 
 static void add(head_t *h, const char *name, const char *value)

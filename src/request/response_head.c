@@ -60,6 +60,60 @@ static apr_status_t nominate(rp_conntok_t *set, const char *value)
     return APR_SUCCESS;
 }
 
+static const char *field_value(const rp_h1_resp_t *resp, rp_hdr_e id)
+{
+    int i;
+
+    for (i = 0; i < resp->nfields; i++) {
+        if (resp->fields[i].id == (int)id) {
+            return resp->fields[i].value;
+        }
+    }
+    return NULL;
+}
+
+/* The date in quotes that a warning may end with; APR_DATE_BAD: none. */
+static apr_time_t warning_date(apr_pool_t *p, const rp_slice_t *m)
+{
+    apr_size_t start = m->n;
+
+    if (m->n < 2 || m->p[m->n - 1] != '"') {
+        return APR_DATE_BAD;
+    }
+    do {
+        start--;
+    } while (start > 0 && m->p[start - 1] != '"');
+    return apr_date_parse_http(apr_pstrmemdup(p, m->p + start, m->n - 1 - start));
+}
+
+/* Warnings that are about another response than this one, by their date, are dropped (RFC 7234 5.5). NULL: none is left. */
+static const char *warnings(apr_pool_t *p, const rp_h1_resp_t *resp, const char *value)
+{
+    const char *date = field_value(resp, RP_HDR_DATE);
+    apr_time_t own = date ? apr_date_parse_http(date) : APR_DATE_BAD;
+    const char *left = NULL;
+    rp_slice_t m;
+
+    while (rp_list_next(&value, &m)) {
+        apr_time_t t = warning_date(p, &m);
+
+        if (t == APR_DATE_BAD || t == own) {
+            const char *one = apr_pstrmemdup(p, m.p, m.n);
+            left = left ? apr_pstrcat(p, left, ", ", one, NULL) : one;
+        }
+    }
+    return left;
+}
+
+/* The form in which a field goes on; NULL: not at all. */
+static const char *passed_value(apr_pool_t *p, const rp_h1_resp_t *resp, const rp_h1_field_t *f)
+{
+    if (is_date(f->id)) {
+        return date_canon(p, f->value);
+    }
+    return f->id == RP_HDR_WARNING ? warnings(p, resp, f->value) : f->value;
+}
+
 apr_status_t rp_response_fields(rp_request_t *rq, const rp_h1_resp_t *resp, apr_table_t *out)
 {
     rp_conntok_t nominated;
@@ -73,13 +127,49 @@ apr_status_t rp_response_fields(rp_request_t *rq, const rp_h1_resp_t *resp, apr_
     }
     for (i = 0; i < resp->nfields; i++) {
         const rp_h1_field_t *f = &resp->fields[i];
+        const char *value;
 
         if (rp_hdr_resp_dropped(f->id) || rp_conntok_has(&nominated, f->name, f->name_len)) {
             continue;
         }
-        apr_table_addn(out, f->name, is_date(f->id) ? date_canon(rq->r->pool, f->value) : f->value);
+        value = passed_value(rq->r->pool, resp, f);
+        if (value != NULL) {
+            apr_table_addn(out, f->name, value);
+        }
     }
     return APR_SUCCESS;
+}
+
+/*
+ * A 426 must say what to upgrade to (RFC 9110 15.5.22): those protocols that `upgrade=` lets through. HTTP/2 knows no Upgrade,
+ * and an earlier version gets none (RFC 9113 8.2.2, RFC 9110 7.8).
+ */
+static void offer_upgrade(rp_request_t *rq, const rp_h1_resp_t *resp)
+{
+    request_rec *r = rq->r;
+    const char *list = NULL;
+
+    if (resp->status == HTTP_UPGRADE_REQUIRED && r->proto_num == HTTP_VERSION(1, 1)) {
+        list = rp_request_upgrades_of(rq, field_value(resp, RP_HDR_UPGRADE));
+    }
+    if (list != NULL) {
+        apr_table_setn(r->headers_out, "Upgrade", list);
+        apr_table_setn(r->headers_out, "Connection", "Upgrade");
+    }
+}
+
+void rp_response_trailers(void *ctx, const rp_h1_resp_t *trailers)
+{
+    rp_request_t *rq = ctx;
+    int i;
+
+    for (i = 0; i < trailers->nfields; i++) {
+        const rp_h1_field_t *f = &trailers->fields[i];
+
+        if (rp_hdr_trailer_ok(f->name, f->name_len)) {
+            apr_table_addn(rq->r->trailers_out, f->name, f->value);
+        }
+    }
 }
 
 /* Content types of a backend must never choose a local handler. */
@@ -208,6 +298,7 @@ apr_status_t rp_response_head_apply(void *ctx, const rp_h1_resp_t *resp, const r
     }
     apr_table_setn(r->notes, "proxy-status", status_digits(r->pool, resp->status));
     set_content_type(r);
+    offer_upgrade(rq, resp);
     map_reverse(r);
     copy_fields(out, earlier, "Set-Cookie"); /* set by other modules before us: ours, so they are not mapped */
     add_via(rq);

@@ -218,6 +218,33 @@ START_TEST(echo_moves_both_ways_without_a_write_that_waits)
 }
 END_TEST
 
+START_TEST(trailers_are_handed_over_once_whole)
+{
+#define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n"
+    script_t s = {.responses = {CHUNKED "A: 1\r\nB: 2\r\n\r\n"}};
+    script_t none = {.responses = {CHUNKED "\r\n"}};
+    script_t cut = {.responses = {CHUNKED "A: 1\r\nB: 2\r\n"}, .end = {END_EOF}};
+    char *many = apr_pstrdup(root, CHUNKED);
+    script_t large = {.responses = {NULL}};
+    int i;
+    expect_answer(&s, &base_conf, 200, "ok", RP_REFUSE_NONE);
+    ck_assert_int_eq(W.trailers, 2);
+    expect_answer(&none, &base_conf, 200, "ok", RP_REFUSE_NONE);
+    ck_assert_int_eq(W.trailers, 0);
+    expect_failure(&cut, &base_conf, RP_FAIL_BODY_SHORT, 1);
+    ck_assert_int_eq(W.trailers, 0);
+    for (i = 0; i < 90; i++) {
+        many = apr_pstrcat(root, many, "X-Trailer: 0123456789012345678901234567890123456789\r\n", NULL);
+    }
+    large.responses[0] = apr_pstrcat(root, many, "\r\n", NULL);
+    expect_answer(&large, &base_conf, 200, "ok", RP_REFUSE_NONE);
+    ck_assert_int_eq(W.trailers, 90);
+    s.discard = 1;
+    expect_answer(&s, &base_conf, 200, "", RP_REFUSE_NONE);
+    ck_assert_int_eq(W.trailers, 0);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = world_tcase("body");
@@ -238,5 +265,6 @@ int main(void)
     tcase_add_test(tc, bad_chunks_are_named);
     tcase_add_test(tc, early_answer_ends_the_upload);
     tcase_add_test(tc, echo_moves_both_ways_without_a_write_that_waits);
+    tcase_add_test(tc, trailers_are_handed_over_once_whole);
     return world_main(tc);
 }

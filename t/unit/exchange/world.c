@@ -382,6 +382,13 @@ static apr_status_t cl_interim(void *ctx, const rp_h1_resp_t *resp)
     return APR_SUCCESS;
 }
 
+static void cl_trailers(void *ctx, const rp_h1_resp_t *trailers)
+{
+    (void)ctx;
+    ck_assert(world->head_status != 0 && !world->finished);
+    world->trailers += trailers->nfields;
+}
+
 static apr_status_t cl_head(void *ctx, const rp_h1_resp_t *resp, const rp_framing_t *framing, int *discard)
 {
     (void)ctx, (void)framing;
@@ -511,7 +518,7 @@ static apr_status_t cl_tunnel_shutdown(void *ctx)
 }
 
 static const rp_client_ops_t client_ops = {
-    .read_body = cl_read_body, .spool = cl_spool, .request_head = cl_request_head, .interim = cl_interim, .head = cl_head,
+    .read_body = cl_read_body, .spool = cl_spool, .request_head = cl_request_head, .interim = cl_interim, .head = cl_head, .trailers = cl_trailers,
     .write = cl_write, .backlog = cl_backlog, .finish = cl_finish, .tunnel_start = cl_tunnel_start, .tunnel_read = cl_tunnel_read,
     .tunnel_write = cl_tunnel_write, .tunnel_shutdown = cl_tunnel_shutdown,
 };
@@ -642,7 +649,7 @@ rp_step_e world_run(world_t *w, int steps)
             ready = truly_ready(w, ready);
             ck_assert_msg(idle < 10 || !ready, "busy loop: waits for %#x, ready %#x", wait->mask, ready);
         }
-        if ((w->slow && idle > 20) || (!w->slow && !ready && !(wait->mask & (RP_WAIT_RESOLVE | RP_WAIT_TLS)) && w->ex->granted == 0)) {
+        if ((w->slow && idle > 200) || (!w->slow && !ready && !(wait->mask & (RP_WAIT_RESOLVE | RP_WAIT_TLS)) && w->ex->granted == 0)) {
             if (w->stop_idle) {
                 return RP_STEP_WAIT;
             }
@@ -701,6 +708,7 @@ rp_step_e both(world_t *w, const script_t *script, const rp_exchange_conf_t *con
     ck_assert_mem_eq(slow.client_saw, w->client_saw, w->nclient);
     ck_assert_int_eq(slow.head_status, w->head_status);
     ck_assert_int_eq(slow.interims, w->interims);
+    ck_assert_int_eq(slow.trailers, w->trailers);
     ck_assert_int_eq(slow.nconn, w->nconn);
     ck_assert_int_eq(slow.finished, w->finished);
     for (i = 0; i < w->nconn && i < WORLD_CONNS; i++) {

@@ -89,6 +89,7 @@ typedef struct world_t {
     int ended;
     int stop_idle;            /* return when there is nothing to do but to wait */
     int most_buckets;         /* in one write */
+    int trailers;             /* fields seen */
 } world_t;
 
 extern apr_pool_t *root;
