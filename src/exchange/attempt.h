@@ -15,8 +15,10 @@ typedef struct rp_attempt_t {
     const rp_worker_t *worker;
     char addr[64];              /**< printable address, "" while none was tried */
     int local_port;             /**< of the backend connection, 0 when unknown */
+    int waited;                 /**< 1: for a permit of the worker */
     int reused;                 /**< 1: on a connection that had served a request before */
     apr_time_t start_us;        /**< monotonic; the others too, 0 = did not happen */
+    apr_time_t taken_us;        /**< a place for the connection, or an idle one, was there */
     apr_time_t connected_us;    /**< connection (with TLS) ready */
     apr_time_t sent_us;         /**< last byte of the request handed over */
     apr_time_t first_byte_us;   /**< first byte of the response read */

@@ -4,6 +4,7 @@
  * resend rule. What happens on the connection is in send.c, receive.c, body.c and tunnel.c.
  */
 #include "exchange/exchange_int.h"
+#include "exchange/count.h"
 
 #include <apr_strings.h>
 #include <string.h>
@@ -88,6 +89,7 @@ static void begin_attempt(rp_exchange_t *ex)
     memset(ex->at, 0, sizeof(*ex->at));
     ex->at->worker = ex->conf.worker;
     ex->at->start_us = ex->now_us;
+    rp_count_attempt_begin(ex->at);
 }
 
 void rp_ex_put(rp_exchange_t *ex, rp_refuse_e why)
@@ -96,6 +98,7 @@ void rp_ex_put(rp_exchange_t *ex, rp_refuse_e why)
 
     if (ex->at != NULL && ex->at->end_us == 0) {
         ex->at->end_us = ex->now_us;
+        rp_count_attempt_end(ex->at);
     }
     if (conn == NULL) {
         return;
@@ -225,7 +228,7 @@ rp_move_e rp_ex_fail(rp_exchange_t *ex, rp_reason_e reason, apr_status_t os_erro
     if (may_resend(ex)) {
         ex->resent = 1;
         ex->fresh = 1;
-        (void)__atomic_add_fetch(&ex->conf.worker->stat.resends, 1, __ATOMIC_RELAXED);
+        rp_count_resend(ex->at);
         restart(ex);
         return RP_MOVE_ON;
     }
@@ -260,11 +263,13 @@ static rp_move_e take(rp_exchange_t *ex)
     ex->granted = 0; /* it passes to the pool in any case */
     rv = rp_pool_take(ex->conf.endpoint, ex->conf.worker, ex->conf.pinned_to, flags, ex->now_us, &ex->conn);
     if (APR_STATUS_IS_EAGAIN(rv)) {
+        ex->at->waited = 1;
         return rp_ex_wait(ex, RP_WAIT_POOL, ex->acquire_deadline_us, RP_FAIL_POOL_TIMEOUT);
     }
     if (rv != APR_SUCCESS) {
         return rp_ex_fail(ex, RP_FAIL_LOCAL_RESOURCE, rv, NULL);
     }
+    ex->at->taken_us = ex->now_us;
     if (ex->conn->state == RP_CONN_READY) {
         ex->at->reused = ex->conn->requests > 0;
         apr_cpystrn(ex->at->addr, ex->conn->addr_str, sizeof(ex->at->addr));
@@ -597,6 +602,9 @@ void rp_exchange_abort(rp_exchange_t *ex, apr_time_t now_us)
     if (ex->granted) {
         ex->granted = 0;
         rp_permit_release(ex->conf.worker);
+    }
+    if (ex->at != NULL && ex->at->end_us == 0) {
+        ex->at->reason = RP_FAIL_CLIENT_GONE;
     }
     rp_ex_put(ex, RP_REFUSE_ERROR);
     drop_addrs(ex);

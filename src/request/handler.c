@@ -10,6 +10,7 @@
 #include <mod_core.h>
 #include <strings.h>
 
+#include "exchange/count.h"
 #include "upstream/clock.h"
 #include "wire/headers.h"
 
@@ -468,6 +469,7 @@ static rp_step_e run_balanced(rp_request_t *rq, const rp_blocking_client_t *clie
         }
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, rq->r, "RP0241: %s: %s after %s at %s", rq->route->balancer,
                       rq->worker->name, rp_failure(rp_exchange_reason(rq->ex))->name, failed->name);
+        rp_count_failover(failed, rp_exchange_reason(rq->ex));
         rp_exchange_retarget(rq->ex, &rq->exconf);
         step = rp_exchange_run(rq->ex, client, rq);
         rp_balancing_report(rq);

@@ -170,7 +170,7 @@ static void connected(rp_conn_t *conn)
     conn->state = conn->is_tls ? RP_CONN_CONNECTED : RP_CONN_READY;
     note_local_port(conn);
     if (conn->worker != NULL) {
-        (void)__atomic_add_fetch(&conn->worker->stat.opened, 1, __ATOMIC_RELAXED);
+        (void)__atomic_add_fetch(&conn->worker->stat->opened, 1, __ATOMIC_RELAXED);
     }
 }
 

@@ -18,20 +18,20 @@
 static int count_up(rp_worker_t *w)
 {
     apr_uint32_t max = w->params.max > 0 ? (apr_uint32_t)w->params.max : 0;
-    apr_uint32_t n = __atomic_load_n(&w->stat.in_flight, __ATOMIC_SEQ_CST);
+    apr_uint32_t n = __atomic_load_n(&w->stat->in_flight, __ATOMIC_SEQ_CST);
 
     do {
         if (max != 0 && n >= max) {
             return 0;
         }
-    } while (!__atomic_compare_exchange_n(&w->stat.in_flight, &n, n + 1, 0, __ATOMIC_SEQ_CST,
+    } while (!__atomic_compare_exchange_n(&w->stat->in_flight, &n, n + 1, 0, __ATOMIC_SEQ_CST,
                                           __ATOMIC_SEQ_CST));
     return 1;
 }
 
 apr_status_t rp_permit_try(rp_worker_t *w)
 {
-    if (__atomic_load_n(&w->stat.waiters, __ATOMIC_SEQ_CST) != 0) {
+    if (__atomic_load_n(&w->stat->waiters, __ATOMIC_SEQ_CST) != 0) {
         return APR_EAGAIN; /* first come, first served */
     }
     return count_up(w) ? APR_SUCCESS : APR_EAGAIN;
@@ -46,7 +46,7 @@ static rp_waiter_t *pop_locked(rp_worker_t *w)
     }
     first = APR_RING_FIRST(&w->shared.waiters);
     APR_RING_REMOVE(first, link);
-    (void)__atomic_sub_fetch(&w->stat.waiters, 1, __ATOMIC_SEQ_CST);
+    (void)__atomic_sub_fetch(&w->stat->waiters, 1, __ATOMIC_SEQ_CST);
     return first;
 }
 
@@ -66,7 +66,7 @@ static void serve_locked(rp_worker_t *w)
 
 void rp_permit_release(rp_worker_t *w)
 {
-    if (__atomic_load_n(&w->stat.waiters, __ATOMIC_SEQ_CST) != 0) {
+    if (__atomic_load_n(&w->stat->waiters, __ATOMIC_SEQ_CST) != 0) {
         rp_waiter_t *first;
 
         (void)pthread_mutex_lock(&w->shared.mutex);
@@ -79,8 +79,8 @@ void rp_permit_release(rp_worker_t *w)
             return;
         }
     }
-    (void)__atomic_sub_fetch(&w->stat.in_flight, 1, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&w->stat.waiters, __ATOMIC_SEQ_CST) != 0) { /* somebody came in between */
+    (void)__atomic_sub_fetch(&w->stat->in_flight, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&w->stat->waiters, __ATOMIC_SEQ_CST) != 0) { /* somebody came in between */
         (void)pthread_mutex_lock(&w->shared.mutex);
         serve_locked(w);
         (void)pthread_mutex_unlock(&w->shared.mutex);
@@ -128,7 +128,7 @@ static apr_status_t wait_locked(rp_worker_t *w, thread_waiter_t *me, apr_time_t 
         return APR_SUCCESS;
     }
     APR_RING_REMOVE(&me->base, link);
-    (void)__atomic_sub_fetch(&w->stat.waiters, 1, __ATOMIC_SEQ_CST);
+    (void)__atomic_sub_fetch(&w->stat->waiters, 1, __ATOMIC_SEQ_CST);
     return APR_TIMEUP;
 }
 
@@ -145,7 +145,7 @@ apr_status_t rp_permit_acquire(rp_worker_t *w, apr_time_t deadline_us)
     }
     (void)pthread_mutex_lock(&w->shared.mutex);
     APR_RING_INSERT_TAIL(&w->shared.waiters, &me.base, rp_waiter_t, link);
-    (void)__atomic_add_fetch(&w->stat.waiters, 1, __ATOMIC_SEQ_CST);
+    (void)__atomic_add_fetch(&w->stat->waiters, 1, __ATOMIC_SEQ_CST);
     serve_locked(w);
     rv = wait_locked(w, &me, deadline_us);
     (void)pthread_mutex_unlock(&w->shared.mutex);

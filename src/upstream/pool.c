@@ -41,9 +41,9 @@ static void close_keep_place(rp_conn_t *conn, rp_refuse_e why)
     rp_worker_t *w = conn->worker;
 
     if (conn->state != RP_CONN_NEW) {
-        stat_add(&w->stat.closed);
+        stat_add(&w->stat->closed);
     }
-    stat_add(&w->stat.refused[why]);
+    stat_add(&w->stat->refused[why]);
     rp_conn_destroy(conn);
 }
 
@@ -52,7 +52,7 @@ void rp_pool_close(rp_conn_t *conn, rp_refuse_e why)
     rp_worker_t *w = conn->worker;
 
     close_keep_place(conn, why);
-    (void)__atomic_sub_fetch(&w->stat.permits, 1, __ATOMIC_SEQ_CST);
+    (void)__atomic_sub_fetch(&w->stat->permits, 1, __ATOMIC_SEQ_CST);
 }
 
 static void doom(rp_doomed_t *d, rp_endpoint_t *ep, rp_conn_t *conn, rp_refuse_e why)
@@ -98,13 +98,13 @@ void rp_pool_drain(rp_endpoint_t *ep, rp_refuse_e why)
 static int place_try(rp_worker_t *w)
 {
     apr_uint32_t max = w->params.max > 0 ? (apr_uint32_t)w->params.max : 0;
-    apr_uint32_t n = __atomic_load_n(&w->stat.permits, __ATOMIC_SEQ_CST);
+    apr_uint32_t n = __atomic_load_n(&w->stat->permits, __ATOMIC_SEQ_CST);
 
     do {
         if (max != 0 && n >= max) {
             return 0;
         }
-    } while (!__atomic_compare_exchange_n(&w->stat.permits, &n, n + 1, 0, __ATOMIC_SEQ_CST,
+    } while (!__atomic_compare_exchange_n(&w->stat->permits, &n, n + 1, 0, __ATOMIC_SEQ_CST,
                                           __ATOMIC_SEQ_CST));
     return 1;
 }
@@ -307,7 +307,7 @@ static apr_status_t change_worker(rp_conn_t *conn, rp_worker_t *w)
     rv = place_get(conn->endpoint->owner, w);
     if (rv == APR_SUCCESS) {
         conn->worker = w;
-        (void)__atomic_sub_fetch(&old->stat.permits, 1, __ATOMIC_SEQ_CST);
+        (void)__atomic_sub_fetch(&old->stat->permits, 1, __ATOMIC_SEQ_CST);
     }
     return rv;
 }
@@ -321,7 +321,7 @@ static apr_status_t take_new(rp_endpoint_t *ep, rp_worker_t *w, rp_conn_t **out)
     }
     *out = rp_conn_create(ep, w);
     if (*out == NULL) {
-        (void)__atomic_sub_fetch(&w->stat.permits, 1, __ATOMIC_SEQ_CST);
+        (void)__atomic_sub_fetch(&w->stat->permits, 1, __ATOMIC_SEQ_CST);
         return APR_ENOMEM;
     }
     return APR_SUCCESS;
@@ -346,7 +346,7 @@ apr_status_t rp_pool_take(rp_endpoint_t *ep, rp_worker_t *w, void *pinned_to, in
     }
     if (conn != NULL) {
         conn->state = RP_CONN_READY;
-        stat_add(&w->stat.reused);
+        stat_add(&w->stat->reused);
     }
     else {
         rv = take_new(ep, w, &conn);

@@ -34,6 +34,7 @@ rp_worker_t *rp_worker_create(apr_pool_t *pool, const rp_url_t *url, const char 
     w->match = rp_url_str(pool, url);
     w->authority = rp_url_authority(pool, &w->url);
     w->is_tls = strcmp(url->scheme, "https") == 0 || strcmp(url->scheme, "wss") == 0;
+    w->stat = &w->own_stat;
     rp_worker_params_init(&w->params);
     APR_RING_INIT(&w->shared.waiters, rp_waiter_t, link);
     return w;
@@ -58,7 +59,8 @@ apr_status_t rp_worker_child_init(rp_worker_t *w, apr_pool_t *pool)
         return APR_SUCCESS;
     }
     APR_RING_INIT(&w->shared.waiters, rp_waiter_t, link);
-    memset(&w->stat, 0, sizeof(w->stat));
+    memset(&w->own_stat, 0, sizeof(w->own_stat));
+    w->stat = &w->own_stat;
     w->endpoint = NULL;
     err = pthread_mutex_init(&w->shared.mutex, NULL);
     if (err != 0) {
@@ -67,6 +69,11 @@ apr_status_t rp_worker_child_init(rp_worker_t *w, apr_pool_t *pool)
     w->shared.ready = 1;
     apr_pool_cleanup_register(pool, w, worker_cleanup, apr_pool_cleanup_null);
     return APR_SUCCESS;
+}
+
+void rp_worker_count_in(rp_worker_t *w, rp_worker_stat_t *stat)
+{
+    w->stat = stat;
 }
 
 /* Length of "scheme://host[:port]" of a URL in normal form; all of it when there is no path. */

@@ -16,21 +16,13 @@
 #include <apr_tables.h>
 
 #include "upstream/params.h"
+#include "upstream/stat.h"
 #include "wire/url.h"
 
 #define RP_WORKER_NAME_MAX 383
 
 struct rp_endpoint_t;
 struct rp_waiter_t;
-
-/** Counters of a worker in one child; 32-bit gauges and 64-bit counters, atomic. */
-typedef struct rp_worker_stat_t {
-    apr_uint32_t permits;               /**< connections, busy and idle; at most `max` */
-    apr_uint32_t in_flight;             /**< permits that are out; at most `max` */
-    apr_uint32_t waiters;               /**< threads or exchanges that wait for a permit */
-    apr_uint64_t opened, reused, closed, resends;
-    apr_uint64_t refused[16];           /**< by rp_refuse_e */
-} rp_worker_stat_t;
 
 typedef struct rp_worker_t {
     const char *name;                   /**< normal form: URL, "unix:/path|" before it */
@@ -44,7 +36,8 @@ typedef struct rp_worker_t {
     int never_reuse;                    /**< host or port comes from a capture */
     const char *wildcard;               /**< not NULL: name with "$n" in it, as written */
     /** Per child, set by rp_worker_child_init. */
-    rp_worker_stat_t stat;
+    rp_worker_stat_t *stat;             /**< shared with other children, or own_stat; never NULL */
+    rp_worker_stat_t own_stat;
     struct rp_endpoint_t *endpoint;     /**< when SNI and source do not vary per request */
     const char *authority;              /**< rp_url_authority of url: the Host header */
     const char *match;                  /**< rp_url_str of url: what rp_worker_find compares */
@@ -65,6 +58,9 @@ const char *rp_worker_name(apr_pool_t *pool, const rp_url_t *url);
 /** Per child: mutexes. pool: the child's; the mutex is destroyed with it. Permits work only after
  * this. A second call is harmless. */
 apr_status_t rp_worker_child_init(rp_worker_t *w, apr_pool_t *pool) RP_WARN_UNUSED;
+
+/** After rp_worker_child_init, before its first use: count in stat, which outlives the worker's use. */
+void rp_worker_count_in(rp_worker_t *w, rp_worker_stat_t *stat);
 
 /** Of an array of rp_worker_t *, the one whose URL is the longest prefix of url (rp_url_str form)
  * and covers at least scheme, host and port and has the same socket path (NULL = none). No path

@@ -530,6 +530,8 @@ void world_setup(void)
     apr_initialize();
     apr_pool_create(&root, NULL);
     memset(&base_conf, 0, sizeof(base_conf));
+    memset(&worker.own_stat, 0, sizeof(worker.own_stat));
+    worker.stat = &worker.own_stat;
     base_conf.worker = &worker;
     base_conf.endpoint = &endpoint;
     base_conf.connect_us = base_conf.io_us = base_conf.acquire_us = 1000000;
@@ -665,6 +667,7 @@ rp_step_e world_run(world_t *w, int steps)
 
 void world_settle(world_t *w)
 {
+    ck_assert_uint_eq(worker.own_stat.attempts, 0); /* none is under way */
     int n, i;
     const rp_attempt_t *at = rp_exchange_attempts(w->ex, &n);
 

@@ -60,7 +60,7 @@ START_TEST(conn_connect_ready_with_address_and_options)
     ck_assert_int_eq(getsockopt(conn->fd, SOL_SOCKET, SO_KEEPALIVE, &on, &on_len), 0);
     ck_assert_int_eq(on, 0);
     ck_assert_int_eq(conn->opened_us, 7 * SEC);
-    ck_assert_uint_eq(rig.w->stat.opened, 1);
+    ck_assert_uint_eq(rig.w->stat->opened, 1);
 }
 END_TEST
 
@@ -114,7 +114,7 @@ START_TEST(conn_refused_says_so_and_can_try_again)
     rp_conn_reset(conn);
     ck_assert_int_eq(conn->state, RP_CONN_NEW);
     ck_assert_int_eq(rp_conn_fd(conn), -1);
-    ck_assert_uint_eq(rig.w->stat.opened, 0);
+    ck_assert_uint_eq(rig.w->stat->opened, 0);
     connected(); /* the next address */
     ck_assert_int_eq(conn->state, RP_CONN_READY);
 }

@@ -258,14 +258,14 @@ START_TEST(endpoint_evicted_closes_its_idle_connections)
     for (i = 1; i < 10; i++) { /* busy: the connection holds it */
         rp_endpoint_release(unconfigured(i, 2 + i));
     }
-    ck_assert_uint_eq(w->stat.closed, 0);
+    ck_assert_uint_eq(w->stat->closed, 0);
     ck_assert_int_eq(put_ok(conn, 20), RP_REFUSE_NONE);
     rp_endpoint_release(
         unconfigured(99, 30)); /* one too many, and the oldest has no user any more */
     ck_assert_int_eq(wait_fd(peer, POLLIN), 1);
     ck_assert_int_eq((int)read(peer, &c, 1), 0);
-    ck_assert_uint_eq(w->stat.refused[RP_REFUSE_EVICTED], 1);
-    ck_assert_uint_eq(w->stat.permits, 0);
+    ck_assert_uint_eq(w->stat->refused[RP_REFUSE_EVICTED], 1);
+    ck_assert_uint_eq(w->stat->permits, 0);
     close(peer);
 }
 END_TEST
@@ -280,10 +280,10 @@ START_TEST(endpoint_shutdown_closes_idle_and_keeps_no_more)
     ck_assert_int_eq(put_ok(idle, 2), RP_REFUSE_NONE);
     rp_endpoints_shutdown(rig.eps);
     ck_assert_int_eq((int)read(peer, &c, 1), 0);
-    ck_assert_uint_eq(rig.w->stat.refused[RP_REFUSE_SHUTDOWN], 1);
+    ck_assert_uint_eq(rig.w->stat->refused[RP_REFUSE_SHUTDOWN], 1);
     ck_assert_int_eq(put_ok(busy, 3), RP_REFUSE_SHUTDOWN);
     ck_assert_int_eq((int)read(peer2, &c, 1), 0);
-    ck_assert_uint_eq(rig.w->stat.permits, 0);
+    ck_assert_uint_eq(rig.w->stat->permits, 0);
     close(peer);
     close(peer2);
 }
@@ -301,7 +301,7 @@ START_TEST(endpoint_refuse_names_are_distinct)
     }
     ck_assert_str_eq(rp_refuse_str((rp_refuse_e)99), "unknown");
     ck_assert_int_le(RP_REFUSE_COUNT,
-                     (int)(sizeof(rig.w->stat.refused) / sizeof(rig.w->stat.refused[0])));
+                     (int)(sizeof(rig.w->stat->refused) / sizeof(rig.w->stat->refused[0])));
     rp_endpoint_release(NULL);
 }
 END_TEST

@@ -18,9 +18,9 @@ static void setup(void)
 
 static apr_uint32_t in_flight(void)
 {
-    return __atomic_load_n(&w->stat.in_flight, __ATOMIC_SEQ_CST);
+    return __atomic_load_n(&w->stat->in_flight, __ATOMIC_SEQ_CST);
 }
-static apr_uint32_t waiters(void) { return __atomic_load_n(&w->stat.waiters, __ATOMIC_SEQ_CST); }
+static apr_uint32_t waiters(void) { return __atomic_load_n(&w->stat->waiters, __ATOMIC_SEQ_CST); }
 
 START_TEST(permit_without_max_no_limit)
 {
@@ -140,9 +140,9 @@ START_TEST(permit_nobody_jumps_the_queue)
     }
     (void)pthread_mutex_lock(&w->shared.mutex); /* who waits gives it up when it sleeps */
     (void)pthread_mutex_unlock(&w->shared.mutex);
-    (void)__atomic_sub_fetch(&w->stat.in_flight, 1, __ATOMIC_SEQ_CST); /* there would be room */
+    (void)__atomic_sub_fetch(&w->stat->in_flight, 1, __ATOMIC_SEQ_CST); /* there would be room */
     ck_assert_int_eq(rp_permit_try(w), APR_EAGAIN);
-    (void)__atomic_add_fetch(&w->stat.in_flight, 1, __ATOMIC_SEQ_CST);
+    (void)__atomic_add_fetch(&w->stat->in_flight, 1, __ATOMIC_SEQ_CST);
     rp_permit_release(w);
     apr_thread_join(&rv, t);
     ck_assert_int_eq(rp_permit_try(w), APR_SUCCESS);

@@ -21,7 +21,7 @@ static void teardown(void)
     pool_teardown();
 }
 
-static apr_uint64_t refused(rp_refuse_e why) { return rig.w->stat.refused[why]; }
+static apr_uint64_t refused(rp_refuse_e why) { return rig.w->stat->refused[why]; }
 
 /* Is the other end of a connection closed (now or within 5 s)? */
 static int closed(int peer)
@@ -66,17 +66,17 @@ START_TEST(pool_put_and_take_again_same_connection)
 
     ck_assert_uint_eq(conn->requests, 0);
     ck_assert_int_eq(put_ok(conn, 2 * SEC), RP_REFUSE_NONE);
-    ck_assert_uint_eq(rig.w->stat.permits, 1);
-    ck_assert_uint_eq(rig.w->stat.in_flight, 0);
+    ck_assert_uint_eq(rig.w->stat->permits, 1);
+    ck_assert_uint_eq(rig.w->stat->in_flight, 0);
     ck_assert_ptr_eq(take(3 * SEC), conn);
     ck_assert_int_eq(conn->state, RP_CONN_READY);
     ck_assert_uint_eq(conn->requests, 1);
-    ck_assert_uint_eq(rig.w->stat.reused, 1);
-    ck_assert_uint_eq(rig.w->stat.opened, 1);
+    ck_assert_uint_eq(rig.w->stat->reused, 1);
+    ck_assert_uint_eq(rig.w->stat->opened, 1);
     ck_assert_int_eq(rp_pool_put(conn, RP_REFUSE_CLOSE_ASKED, 3 * SEC), RP_REFUSE_CLOSE_ASKED);
     ck_assert(closed(peer));
-    ck_assert_uint_eq(rig.w->stat.permits, 0);
-    ck_assert_uint_eq(rig.w->stat.closed, 1);
+    ck_assert_uint_eq(rig.w->stat->permits, 0);
+    ck_assert_uint_eq(rig.w->stat->closed, 1);
     ck_assert_uint_eq(refused(RP_REFUSE_CLOSE_ASKED), 1);
     close(peer);
 }
@@ -109,7 +109,7 @@ START_TEST(pool_fresh_asked_idle_left_alone)
     ck_assert_ptr_ne(conn, idle);
     ck_assert_int_eq(conn->state, RP_CONN_NEW);
     ck_assert_int_eq(rp_pool_put(conn, RP_REFUSE_ERROR, 3), RP_REFUSE_ERROR);
-    ck_assert_uint_eq(rig.w->stat.closed, 0); /* it was never open */
+    ck_assert_uint_eq(rig.w->stat->closed, 0); /* it was never open */
     ck_assert_int_eq(rig.ep->shared.nidle, 1);
     close(peer);
 }
@@ -125,7 +125,7 @@ START_TEST(pool_closed_by_backend_not_used)
     conn = take(3);
     ck_assert_int_eq(conn->state, RP_CONN_NEW);
     ck_assert_uint_eq(refused(RP_REFUSE_PEER_CLOSED), 1);
-    ck_assert_uint_eq(rig.w->stat.permits, 1);
+    ck_assert_uint_eq(rig.w->stat->permits, 1);
     (void)rp_pool_put(conn, RP_REFUSE_ERROR, 3);
 }
 END_TEST
@@ -157,7 +157,7 @@ START_TEST(pool_put_with_a_reason_closes)
     ck_assert(closed(peer));
     ck_assert_uint_eq(refused((rp_refuse_e)_i), 1);
     ck_assert_int_eq(rig.ep->shared.nidle, 0);
-    ck_assert_uint_eq(rig.w->stat.in_flight, 0);
+    ck_assert_uint_eq(rig.w->stat->in_flight, 0);
     close(peer);
 }
 END_TEST
@@ -313,7 +313,7 @@ START_TEST(pool_max_is_hard)
     a = take_connected(&rig, rig.ep, rig.w, NULL, 1, &p1);
     b = take_connected(&rig, rig.ep, rig.w, NULL, 1, &p2);
     ck_assert_ptr_null(take(1));
-    ck_assert_uint_eq(rig.w->stat.permits, 2);
+    ck_assert_uint_eq(rig.w->stat->permits, 2);
     (void)put_ok(a, 2);
     ck_assert_ptr_eq(take(2), a); /* idle ones count, but may be used */
     (void)rp_pool_put(a, RP_REFUSE_ERROR, 3);
@@ -343,7 +343,7 @@ START_TEST(pool_idle_elsewhere_gives_its_place)
     ck_assert_int_eq(conn->state, RP_CONN_NEW);
     ck_assert(closed(peer));
     ck_assert_uint_eq(refused(RP_REFUSE_EVICTED), 1);
-    ck_assert_uint_eq(rig.w->stat.permits, 1);
+    ck_assert_uint_eq(rig.w->stat->permits, 1);
     ck_assert_ptr_null(take(3));
     (void)rp_pool_put(conn, RP_REFUSE_ERROR, 4);
     rp_endpoint_release(other);
@@ -363,7 +363,7 @@ START_TEST(pool_fresh_at_max_closes_an_idle_one)
     ck_assert_int_eq(rp_pool_take(rig.ep, rig.w, NULL, RP_TAKE_FRESH, 3, &conn), APR_SUCCESS);
     ck_assert_int_eq(conn->state, RP_CONN_NEW);
     ck_assert(closed(peer));
-    ck_assert_uint_eq(rig.w->stat.permits, 1);
+    ck_assert_uint_eq(rig.w->stat->permits, 1);
     (void)rp_pool_put(conn, RP_REFUSE_ERROR, 4);
     close(peer);
 }
@@ -380,13 +380,13 @@ START_TEST(pool_connection_changes_worker)
     ck_assert_int_eq(rp_pool_take(rig.ep, w2, NULL, 0, 3, &same), APR_SUCCESS);
     ck_assert_ptr_eq(same, conn);
     ck_assert_ptr_eq(same->worker, w2);
-    ck_assert_uint_eq(rig.w->stat.permits, 0);
-    ck_assert_uint_eq(w2->stat.permits, 1);
-    ck_assert_uint_eq(w2->stat.in_flight, 1);
-    ck_assert_uint_eq(w2->stat.reused, 1);
+    ck_assert_uint_eq(rig.w->stat->permits, 0);
+    ck_assert_uint_eq(w2->stat->permits, 1);
+    ck_assert_uint_eq(w2->stat->in_flight, 1);
+    ck_assert_uint_eq(w2->stat->reused, 1);
     (void)rp_pool_put(same, RP_REFUSE_ERROR, 4);
-    ck_assert_uint_eq(w2->stat.permits, 0);
-    ck_assert_uint_eq(w2->stat.in_flight, 0);
+    ck_assert_uint_eq(w2->stat->permits, 0);
+    ck_assert_uint_eq(w2->stat->in_flight, 0);
     close(peer);
 }
 END_TEST
@@ -399,9 +399,9 @@ START_TEST(pool_granted_permit_is_used_and_returned)
     ck_assert_int_eq(rp_permit_acquire(rig.w, rp_clock_now_us()), APR_SUCCESS);
     ck_assert_ptr_null(take(1));
     ck_assert_int_eq(rp_pool_take(rig.ep, rig.w, NULL, RP_TAKE_GRANTED, 1, &conn), APR_SUCCESS);
-    ck_assert_uint_eq(rig.w->stat.in_flight, 1);
+    ck_assert_uint_eq(rig.w->stat->in_flight, 1);
     (void)rp_pool_put(conn, RP_REFUSE_ERROR, 1);
-    ck_assert_uint_eq(rig.w->stat.in_flight, 0);
+    ck_assert_uint_eq(rig.w->stat->in_flight, 0);
 }
 END_TEST
 
@@ -512,7 +512,7 @@ START_TEST(pool_maintain_collects_what_backends_closed)
     rp_pool_maintain(rig.eps, 3 * SEC);
     ck_assert_int_eq(rig.ep->shared.nidle, 1);
     ck_assert_uint_eq(refused(RP_REFUSE_PEER_CLOSED), 1);
-    ck_assert_uint_eq(rig.w->stat.permits, 1);
+    ck_assert_uint_eq(rig.w->stat->permits, 1);
     ck_assert(open_still(p2));
     close(p2);
 }
@@ -534,7 +534,7 @@ START_TEST(pool_maintain_many)
     rp_pool_maintain(rig.eps, 10 * SEC);
     rp_pool_maintain(rig.eps, 20 * SEC);
     ck_assert_int_eq(rig.ep->shared.nidle, 0);
-    ck_assert_uint_eq(rig.w->stat.permits, 0);
+    ck_assert_uint_eq(rig.w->stat->permits, 0);
     for (i = 0; i < 70; i++) {
         close(p[i]);
     }
@@ -644,7 +644,7 @@ START_TEST(pool_unpin_closes_only_its_own)
     rp_pool_unpin(rig.eps, &you);
     ck_assert(closed(p[1]));
     rp_pool_unpin(rig.eps, &you); /* nothing left: no search */
-    ck_assert_uint_eq(rig.w->stat.permits, 1);
+    ck_assert_uint_eq(rig.w->stat->permits, 1);
     for (i = 0; i < 3; i++) {
         close(p[i]);
     }

@@ -27,7 +27,7 @@ static apr_uint32_t most_permits, failures;
 
 static void note_permits(void)
 {
-    apr_uint32_t n = __atomic_load_n(&rig.w->stat.permits, __ATOMIC_SEQ_CST);
+    apr_uint32_t n = __atomic_load_n(&rig.w->stat->permits, __ATOMIC_SEQ_CST);
     apr_uint32_t most = __atomic_load_n(&most_permits, __ATOMIC_SEQ_CST);
 
     while (n > most
@@ -132,11 +132,11 @@ START_TEST(pool_hammered_max_holds_nothing_lost)
     }
     ck_assert_uint_eq(failures, 0);
     ck_assert_uint_le(most_permits, MAX);
-    ck_assert_uint_gt(rig.w->stat.reused, 0);
-    ck_assert_uint_eq(rig.w->stat.in_flight, 0);
-    ck_assert_uint_eq(rig.w->stat.waiters, 0);
+    ck_assert_uint_gt(rig.w->stat->reused, 0);
+    ck_assert_uint_eq(rig.w->stat->in_flight, 0);
+    ck_assert_uint_eq(rig.w->stat->waiters, 0);
     ck_assert_uint_eq(
-        rig.w->stat.permits,
+        rig.w->stat->permits,
         (apr_uint32_t)(eps[0]->shared.nidle + eps[1]->shared.nidle + eps[2]->shared.nidle));
     for (i = 0; i < 3; i++) {
         rp_endpoint_release(eps[i]);

@@ -58,7 +58,7 @@ START_TEST(worker_child_init_twice)
     ck_assert_int_eq(rp_permit_try(w), APR_SUCCESS);
     ck_assert_int_eq(rp_worker_child_init(w, pool),
                      APR_SUCCESS); /* inherited by several virtual hosts */
-    ck_assert_uint_eq(w->stat.in_flight, 1);
+    ck_assert_uint_eq(w->stat->in_flight, 1);
     rp_permit_release(w);
 }
 END_TEST
@@ -70,10 +70,10 @@ START_TEST(worker_init_again_in_a_new_child_pool)
 
     ck_assert_int_eq(apr_pool_create(&child, pool), APR_SUCCESS);
     ck_assert_int_eq(rp_worker_child_init(w, child), APR_SUCCESS);
-    w->stat.opened = 5;
+    w->stat->opened = 5;
     apr_pool_destroy(child);
     ck_assert_int_eq(rp_worker_child_init(w, pool), APR_SUCCESS);
-    ck_assert_uint_eq(w->stat.opened, 0);
+    ck_assert_uint_eq(w->stat->opened, 0);
 }
 END_TEST
 

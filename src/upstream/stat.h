@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file stat.h
+ * What is counted of a worker. One record for each worker and child, in memory that all children share, so that any of them can
+ * tell the sums; only its own child writes it, by atomics. All zero is a good beginning. Raise RP_STAT_LAYOUT with every change.
+ */
+#ifndef RP_UPSTREAM_STAT_H
+#define RP_UPSTREAM_STAT_H
+
+#include <apr.h>
+
+#define RP_STAT_LAYOUT 1u
+#define RP_STAT_REASONS 32   /**< room for rp_reason_e */
+#define RP_STAT_REFUSALS 16  /**< room for rp_refuse_e */
+#define RP_STAT_CLASSES 5    /**< 1xx to 5xx */
+#define RP_HISTOGRAM_BOUNDS 17
+
+/** Times by size. */
+typedef struct rp_histogram_t {
+    apr_uint64_t count[RP_HISTOGRAM_BOUNDS + 1]; /**< by bound, not cumulative; the last: beyond all bounds */
+    apr_uint64_t sum_us;
+} rp_histogram_t;
+
+typedef struct rp_worker_stat_t {
+    /* now */
+    apr_uint32_t permits;               /**< connections, busy and idle; at most `max` */
+    apr_uint32_t in_flight;             /**< permits that are out; at most `max` */
+    apr_uint32_t waiters;               /**< threads or exchanges that wait for a permit */
+    apr_uint32_t attempts;              /**< attempts under way */
+    /* since the server started */
+    apr_uint64_t opened, reused, closed;
+    apr_uint64_t refused[RP_STAT_REFUSALS];   /**< by rp_refuse_e */
+    apr_uint64_t sent, received;              /**< bytes of ended attempts */
+    apr_uint64_t answered[RP_STAT_CLASSES];   /**< requests by the status that the client got; [1]: 2xx */
+    apr_uint64_t failed[RP_STAT_REASONS];     /**< attempts that ended for an rp_reason_e; [0] did not fail */
+    apr_uint64_t resent[RP_STAT_REASONS];     /**< of those, how many were tried again here */
+    apr_uint64_t left[RP_STAT_REASONS];       /**< how many made another member the next */
+    rp_histogram_t waited;                    /**< for a permit; attempts that had to wait alone */
+    rp_histogram_t connect;                   /**< connect and TLS of new connections */
+    rp_histogram_t first_byte;                /**< connection ready to first byte of the response */
+    rp_histogram_t total;                     /**< attempts that were answered, begin to end */
+} rp_worker_stat_t;
+
+static inline void rp_stat_add(apr_uint64_t *counter, apr_uint64_t n)
+{
+    (void)__atomic_add_fetch(counter, n, __ATOMIC_RELAXED);
+}
+
+#endif
