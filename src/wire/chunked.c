@@ -21,6 +21,7 @@ const char *rp_chunk_err_str(rp_chunk_err_e err)
     case RP_CHUNK_LINE_TOO_LONG: return "chunk-line-too-long";
     case RP_CHUNK_TRAILER_TOO_LARGE: return "trailer-too-large";
     case RP_CHUNK_BAD_TRAILER: return "bad-trailer";
+    case RP_CHUNK_EXT_EXCESS: return "too-many-chunk-extensions";
     default: return "unknown";
     }
 }
@@ -79,9 +80,27 @@ static void ext_byte(rp_chunk_dec_t *d, char c)
     }
 }
 
+/**
+ * What the line held besides its number. Data pays for extensions, byte by byte, so that signed chunks of an upload of any
+ * size are fine, and a body of tiny chunks with long extensions is not. @return 0 when there is too much of it
+ */
+static int ext_count(rp_chunk_dec_t *d)
+{
+    d->excess += d->line_len - (apr_size_t)d->digits - 2; /* without CRLF */
+    if (d->excess > RP_CHUNK_EXT_EXCESS_MAX) {
+        chunk_fail(d, RP_CHUNK_EXT_EXCESS);
+        return 0;
+    }
+    d->excess -= d->left < d->excess ? (apr_size_t)d->left : d->excess;
+    return 1;
+}
+
 /** The chunk-size line is over. */
 static void size_line_end(rp_chunk_dec_t *d)
 {
+    if (!ext_count(d)) {
+        return;
+    }
     d->state = d->left > 0 ? RP_CHUNK_DATA : RP_CHUNK_TRAILER;
     d->line_len = 0;
     d->digits = 0;

@@ -13,6 +13,8 @@
 
 #define RP_CHUNK_LINE_MAX 4096     /**< longest chunk-size line with extensions, bytes */
 #define RP_CHUNK_TRAILER_MAX 65536 /**< longest trailer section, bytes */
+#define RP_CHUNK_EXT_EXCESS_MAX                                                                    \
+    16384 /**< bytes of chunk extensions in a message beyond one for each byte of data */
 
 typedef enum rp_chunk_err_e {
     RP_CHUNK_OK = 0,
@@ -21,7 +23,8 @@ typedef enum rp_chunk_err_e {
     RP_CHUNK_BAD_END,  /**< no CRLF where one must be (bare LF and bare CR are refused) */
     RP_CHUNK_LINE_TOO_LONG,
     RP_CHUNK_TRAILER_TOO_LARGE,
-    RP_CHUNK_BAD_TRAILER /**< a trailer line that is no header line */
+    RP_CHUNK_BAD_TRAILER, /**< a trailer line that is no header line */
+    RP_CHUNK_EXT_EXCESS   /**< many extensions, little data: RP_CHUNK_EXT_EXCESS_MAX (RFC 9112 7.1.1) */
 } rp_chunk_err_e;
 
 const char *rp_chunk_err_str(rp_chunk_err_e err);
@@ -45,6 +48,7 @@ typedef struct rp_chunk_dec_t {
     rp_chunk_err_e err;
     apr_uint64_t left;   /**< bytes of the current chunk still to come */
     apr_size_t line_len; /**< bytes of the current line / trailer section so far */
+    apr_size_t excess;   /**< bytes of extensions that no data has paid for yet */
     int digits;          /**< hex digits seen */
     int line_started; /**< the current trailer line has bytes; in RP_CHUNK_EXT: the ';' was there */
     int line_colon;   /**< the current trailer line has its colon */

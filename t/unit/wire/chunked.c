@@ -308,6 +308,71 @@ static const struct {
     { APR_UINT64_C(0xffffffffffffffff), "ffffffffffffffff\r\n" },
 };
 
+/** n chunks of size bytes, each with an extension of ext bytes, ';' included; then the last chunk. */
+static const char *extended(size_t n, size_t size, size_t ext, size_t *len)
+{
+    char *in = apr_palloc(pool, n * (size + ext + 20) + 10);
+    char *p = in;
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        p += apr_snprintf(p, 20, "%x", (unsigned)size);
+        memset(p, 'x', ext + 2 + size);
+        p[0] = ext ? ';' : '\r';
+        p += ext;
+        p[0] = '\r';
+        p[1] = '\n';
+        p += 2 + size;
+        *p++ = '\r';
+        *p++ = '\n';
+    }
+    memcpy(p, "0\r\n\r\n", 6);
+    *len = (size_t)(p - in) + 5;
+    return in;
+}
+
+static const struct {
+    const char *name;
+    size_t n, size, ext;
+    const char *end;
+} extensions[] = {
+    { "signed chunks of a large upload", 1000, 8192, 85, "done" },
+    { "tiny chunks without extensions", 20000, 1, 0, "done" },
+    { "as long as the data", 2000, 64, 64, "done" },
+    { "tiny chunks with long extensions", 400, 1, 100, "too-many-chunk-extensions" },
+    { "a little more than the data, for long", 20000, 20, 22, "too-many-chunk-extensions" },
+    { "four lines of the greatest length", 5, 1, RP_CHUNK_LINE_MAX - 3, "too-many-chunk-extensions" },
+};
+
+START_TEST(extensions_are_paid_by_data)
+{
+    size_t n;
+    const char *in = extended(extensions[_i].n, extensions[_i].size, extensions[_i].ext, &n);
+    result_t r;
+
+    decode(&r, in, n, 0, n);
+    ck_assert_str_eq(r.end, extensions[_i].end);
+    if (strcmp(r.end, "done") == 0) {
+        ck_assert_uint_eq(r.data_len, extensions[_i].n * extensions[_i].size);
+        ck_assert_uint_eq(r.consumed, n);
+    }
+}
+END_TEST
+
+START_TEST(limit_of_extensions)
+{
+    size_t n;
+    const char *in = extended(RP_CHUNK_EXT_EXCESS_MAX / 16, 16, 32, &n);
+    result_t r;
+
+    decode(&r, in, n, 0, n); /* the last one pays the last 16 too late */
+    ck_assert_str_eq(r.end, "too-many-chunk-extensions");
+    in = extended(RP_CHUNK_EXT_EXCESS_MAX / 16 - 1, 16, 32, &n);
+    decode(&r, in, n, 0, n);
+    ck_assert_str_eq(r.end, "done");
+}
+END_TEST
+
 START_TEST(chunk_head_text)
 {
     char *out = exact_copy("******************", RP_CHUNK_HEAD_MAX);
@@ -372,7 +437,7 @@ START_TEST(err_str_is_whole_and_distinct)
     int i;
     int k;
 
-    for (i = RP_CHUNK_OK; i <= RP_CHUNK_BAD_TRAILER; i++) {
+    for (i = RP_CHUNK_OK; i <= RP_CHUNK_EXT_EXCESS; i++) {
         ck_assert_str_ne(rp_chunk_err_str((rp_chunk_err_e)i), "unknown");
         for (k = RP_CHUNK_OK; k < i; k++) {
             ck_assert_str_ne(rp_chunk_err_str((rp_chunk_err_e)i),
@@ -396,6 +461,8 @@ int main(void)
     tcase_add_test(limits, limit_size_line);
     tcase_add_test(limits, limit_trailer);
     tcase_add_test(limits, many_short_trailers_are_too_many);
+    tcase_add_loop_test(limits, extensions_are_paid_by_data, 0, ROWS(extensions));
+    tcase_add_test(limits, limit_of_extensions);
     tcase_add_loop_test(other, chunk_head_text, 0, ROWS(sizes));
     tcase_add_loop_test(other, random_bodies_come_back, 0, 100);
     tcase_add_test(other, done_stays_done);
