@@ -13,7 +13,7 @@ use RProxy::Client qw(get post);
 use RProxy::Env qw(needs now seconds);
 use RProxy::Server;
 
-plan tests => 60, need {needs(qw(rproxy ssl socache_shmcb))};
+plan tests => 65, need {needs(qw(rproxy ssl socache_shmcb setenvif))};
 
 my $dir     = certs();
 my $local   = RProxy::Backend->new(name => 'local', tls => 'local');
@@ -173,7 +173,7 @@ sub read_head {
 sub proxy_to {
     my ($port, $more) = @_;
     return RProxy::Server->new(
-        modules => [qw(ssl socache_shmcb)],
+        modules => [qw(ssl socache_shmcb setenvif)],
         threads => 4,
         config  => "$trust\nProxyPass / https://localhost:$port/ " . ($more // '') . "\n"
     );
@@ -217,11 +217,27 @@ for my $clean (1, 0) {
         my $c = secure($_[0]) or return;
         read_head($c);
         print {$c} "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil close";
-        $clean ? $c->close : CORE::close($_[0]);
+        $clean ? $c->close : POSIX::_exit(0); # the kernel ends the TCP stream
     });
     $t = proxy_to($port);
     $r = get($t, '/x');
     is $r->body, 'until close', 'a body that ends with ' . ($clean ? 'close-notify' : 'the connection');
+    is $r->complete, $clean, 'is ' . ($clean ? 'whole' : 'visibly cut: anybody can end a TCP stream');
+    ok $t->wait_log(qr/RP0200: body-short: [^\n]*without close-notify/), 'and is told so' if !$clean;
+    $t->stop;
+    waitpid $pid, 0;
+}
+# what has a length of its own needs no goodbye; and an old server can be believed
+for my $old (0, 1) {
+    ($port, $pid) = tls_server(1, sub {
+        my $c = secure($_[0]) or return;
+        read_head($c);
+        print {$c} "HTTP/1.1 200 OK\r\nConnection: close\r\n" . ($old ? '' : "Content-Length: 5\r\n") . "\r\nhello";
+        POSIX::_exit(0);
+    });
+    $t = proxy_to($port, $old ? qq{\nSetEnvIf Request_URI . rproxy-tls-eof-ok} : '');
+    $r = get($t, '/x');
+    is $r->body . $r->complete, 'hello1', ($old ? 'rproxy-tls-eof-ok' : 'a counted body') . ': whole without close-notify';
     $t->stop;
     waitpid $pid, 0;
 }

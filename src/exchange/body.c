@@ -264,9 +264,17 @@ static void pass_on(rp_exchange_t *ex)
     }
 }
 
+/*
+ * Until close, the end of the connection is the end of the body. With TLS that must be said by close-notify: anybody on the way can
+ * end a TCP stream (RFC 9112 9.8).
+ */
 static void body_eof(rp_exchange_t *ex, apr_status_t rv)
 {
     if (ex->resp_framing.kind == RP_FRAMING_CLOSE && APR_STATUS_IS_EOF(rv)) {
+        if (ex->conn->unclean_eof && !ex->conf.tls_eof_ok) {
+            (void)rp_ex_fail(ex, RP_FAIL_BODY_SHORT, APR_SUCCESS, "TLS ended without close-notify");
+            return;
+        }
         body_done(ex);
         return;
     }

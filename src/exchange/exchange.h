@@ -103,6 +103,7 @@ typedef struct rp_exchange_conf_t {
     int idempotent;                       /**< may be sent again under the resend rule */
     int others_first;                     /**< a balancer: what a fresh connection closed on goes to another member */
     int no_resend;                        /**< switched off for this request */
+    int tls_eof_ok;                       /**< a body until close may end without close-notify */
     int has_body;                         /**< the client announced a body */
     apr_int64_t body_length;              /**< announced length, -1: chunked */
     int body_may_change;                  /**< input filters may change its size */

@@ -317,6 +317,7 @@ static void set_exchange(rp_request_t *rq)
     c->head_request = r->header_only;
     c->idempotent = is_idempotent(r);
     c->no_resend = rq->env.no_resend;
+    c->tls_eof_ok = rq->env.tls_eof_ok;
     c->others_first = rq->balancing != NULL;
     c->fresh = rq->env.not_pooled && r->connection->keepalives == 0;
     c->no_reuse = rq->env.nokeepalive || rq->env.http10 || rq->worker->params.reuse == RP_OFF

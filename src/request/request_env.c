@@ -23,6 +23,7 @@ static const env_row_t rows[] = {
     {"proxy-prefetch-nonblocking", offsetof(rp_req_env_t, prefetch_nonblock)},
     {"proxy-nohalfclose", offsetof(rp_req_env_t, no_halfclose)},
     {"rproxy-no-resend", offsetof(rp_req_env_t, no_resend)},
+    {"rproxy-tls-eof-ok", offsetof(rp_req_env_t, tls_eof_ok)},
 };
 
 void rp_req_env_read(rp_req_env_t *env, request_rec *r)

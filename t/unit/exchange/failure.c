@@ -94,6 +94,7 @@ static const row_t rows[] = {
     {.why = RP_FAIL_BAD_UPGRADE, .s = {.responses = {"HTTP/1.1 101 S\r\nUpgrade: y\r\n\r\n"}}, .upgrade = 1},
     {.why = RP_FAIL_BODY_SHORT, .s = {.responses = {OK_CL "hel"}, .end = {END_EOF}}},
     {.why = RP_FAIL_BODY_SHORT, .s = {.responses = {"HTTP/1.1 200 OK\r\n\r\nhel"}, .end = {END_RESET}}},
+    {.why = RP_FAIL_BODY_SHORT, .s = {.responses = {"HTTP/1.1 200 OK\r\n\r\nhel"}, .end = {END_UNCLEAN}}},
     {.why = RP_FAIL_BODY_TIMEOUT, .s = {.responses = {OK_CL "hel"}}},
     {.why = RP_FAIL_BODY_TIMEOUT, .s = {.responses = {OK_CL "hel"}, .end = {END_ETIMEDOUT}}},
     {.why = RP_FAIL_BODY_BAD_CHUNK, .s = {.responses = {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nz"}}},

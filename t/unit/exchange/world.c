@@ -86,6 +86,7 @@ static apr_status_t fake_recv(rp_conn_t *conn, char *buf, apr_size_t *len)
     }
     if (left == 0) {
         switch (gate_open(i) ? world->script->end[i] : END_OPEN) {
+        case END_UNCLEAN: conn->unclean_eof = 1; return APR_EOF;
         case END_EOF: return APR_EOF;
         case END_RESET: return APR_ECONNRESET;
         case END_ETIMEDOUT: return ETIMEDOUT;

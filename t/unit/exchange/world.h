@@ -19,7 +19,7 @@
 #define SEEN_MAX (1 << 20)
 
 /* What follows the response of a connection. */
-enum { END_OPEN = 0, END_EOF = 1, END_RESET = 2, END_DEAD = 3 /* reset at the first write */, END_ETIMEDOUT = 4 };
+enum { END_OPEN = 0, END_EOF = 1, END_RESET = 2, END_DEAD = 3 /* reset at the first write */, END_ETIMEDOUT = 4, END_UNCLEAN = 5 /* TLS: no close-notify */ };
 
 /* Functions that can be told to fail at their nth call. */
 typedef enum fault_e {
