@@ -3,6 +3,9 @@
  * The blocking driver: runs one exchange to its end on the calling thread, for every MPM, HTTP/2 streams and
  * subrequests. The only file of this folder that waits, resolves names and reads the clock.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* POLLRDHUP */
+#endif
 #include "exchange/exchange_int.h"
 
 #include <poll.h>
@@ -11,6 +14,8 @@
 
 #define NOFD_POLL_FIRST_MS 1 /* how often a client without descriptor is asked for its body: backing off ... */
 #define NOFD_POLL_MAX_MS 20  /* ... to this */
+#define READ_WAIT_US 500000  /* so long a read waits for the backend by itself; after that the client is watched as well */
+#define GONE_LOOK_MS 1000    /* how often a client without descriptor is asked whether it is still there */
 #define BODY_LOOK_MS 1000    /* a client's body is looked for now and then although nothing came: filters with time limits of
                                 their own (mod_reqtimeout) notice only then */
 
@@ -51,7 +56,8 @@ static unsigned poll_ready(short revents, unsigned mask, unsigned rd, unsigned w
 }
 
 /*
- * The common case: only the answer is waited for, with the whole I/O time-out ahead. Then the read itself may do the waiting.
+ * The common case: only the answer is waited for, with the whole I/O time-out ahead. Then the read itself may do the waiting, but
+ * only for as long as most answers take: nobody sees meanwhile that the client leaves.
  */
 static int wait_in_read(rp_exchange_t *ex)
 {
@@ -60,7 +66,7 @@ static int wait_in_read(rp_exchange_t *ex)
     if (wait->mask != RP_WAIT_BACKEND_READ || wait->deadline_us != ex->now_us + ex->conf.io_us) {
         return 0;
     }
-    return rp_conn_wait_in_read(rp_exchange_conn(ex), ex->conf.io_us);
+    return rp_conn_wait_in_read(rp_exchange_conn(ex), ex->conf.io_us < READ_WAIT_US ? ex->conf.io_us : READ_WAIT_US);
 }
 
 /* What a client gave so far. */
@@ -85,6 +91,33 @@ static unsigned nofd_ready(unsigned client_mask, nofd_t *nofd, apr_off_t bytes, 
     *timeout = *timeout < nofd->ms ? *timeout : nofd->ms;
     nofd->ms = nofd->ms * 2 > NOFD_POLL_MAX_MS ? NOFD_POLL_MAX_MS : nofd->ms * 2;
     return client_mask;
+}
+
+/*
+ * Wait for the backend alone. *gone is set when the client has left meanwhile. That it sends no more (POLLRDHUP) says little: it may
+ * have closed, or only its writing half, and wait for the answer (RFC 9112 9.6). A reset says it all. In a tunnel the pumps see it.
+ */
+static unsigned wait_backend(rp_exchange_t *ex, const rp_blocking_client_t *client, void *ctx, int *gone)
+{
+    const rp_wait_t *wait = rp_exchange_wait(ex);
+    int timeout = wait_ms(wait, rp_clock_now_us());
+    struct pollfd fds[2] = { /* poll looks away from -1 */
+        {.fd = wait->mask ? rp_conn_fd(rp_exchange_conn(ex)) : -1,
+         .events = poll_events(wait->mask, RP_WAIT_BACKEND_READ, RP_WAIT_BACKEND_WRITE)},
+        {.fd = ex->tunnel ? -1 : client->fd, .events = client->eof_is_gone ? POLLRDHUP : 0},
+    };
+
+    if (client->fd < 0 && client->gone != NULL && !ex->tunnel) {
+        *gone = client->gone(ctx);
+        timeout = *gone ? 0 : timeout < GONE_LOOK_MS ? timeout : GONE_LOOK_MS;
+    }
+    if (poll(fds, 2, timeout) <= 0) {
+        return 0;
+    }
+    if (fds[1].revents != 0) {
+        *gone = 1;
+    }
+    return poll_ready(fds[0].revents, wait->mask, RP_WAIT_BACKEND_READ, RP_WAIT_BACKEND_WRITE);
 }
 
 /* Wait on the descriptors. */
@@ -183,8 +216,16 @@ rp_step_e rp_exchange_run(rp_exchange_t *ex, const rp_blocking_client_t *client,
         else if (wait_in_read(ex)) {
             ready = RP_WAIT_BACKEND_READ;
         }
-        else {
+        else if (mask & (RP_WAIT_CLIENT_READ | RP_WAIT_CLIENT_WRITE)) {
             ready = wait_io(ex, client, ctx, &nofd);
+        }
+        else {
+            int gone = 0;
+
+            ready = wait_backend(ex, client, ctx, &gone);
+            if (gone && ready == 0) { /* an answer that is there already goes the usual way */
+                rp_exchange_client_gone(ex, rp_clock_now_us());
+            }
         }
     }
 }

@@ -596,6 +596,14 @@ const rp_attempt_t *rp_exchange_attempts(const rp_exchange_t *ex, int *n)
     return ex->attempts;
 }
 
+void rp_exchange_client_gone(rp_exchange_t *ex, apr_time_t now_us)
+{
+    if (ex->state != RP_EX_DONE && ex->state != RP_EX_FAILED) {
+        ex->now_us = now_us;
+        (void)rp_ex_fail(ex, RP_FAIL_CLIENT_GONE, APR_SUCCESS, "while the backend was waited for");
+    }
+}
+
 void rp_exchange_abort(rp_exchange_t *ex, apr_time_t now_us)
 {
     ex->now_us = now_us;

@@ -169,10 +169,15 @@ const rp_attempt_t *rp_exchange_attempts(const rp_exchange_t *ex, int *n);
 /** Drop everything (client connection lost, pool cleanup). Safe at any time, twice too. */
 void rp_exchange_abort(rp_exchange_t *ex, apr_time_t now_us);
 
+/** A driver saw that the client has left: the exchange fails with RP_FAIL_CLIENT_GONE, the backend connection is closed. */
+void rp_exchange_client_gone(rp_exchange_t *ex, apr_time_t now_us);
+
 /** Blocking driver (driver_blocking.c): run to the end on the calling thread. */
 typedef struct rp_blocking_client_t {
     int fd;             /**< client socket, or -1 when there is none to poll (HTTP/2 streams, subrequests) */
     int (*input_pending)(void *ctx); /**< 1: client bytes can be had without the socket (decrypted already), may be NULL */
+    int (*gone)(void *ctx); /**< without a descriptor: 1 when the client has left; may be NULL */
+    int eof_is_gone;    /**< a client that ends its stream has left, although it might still read */
 } rp_blocking_client_t;
 rp_step_e rp_exchange_run(rp_exchange_t *ex, const rp_blocking_client_t *client, void *ctx) RP_WARN_UNUSED;
 

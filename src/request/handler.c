@@ -432,6 +432,12 @@ static int input_pending(void *ctx)
     return rq->filter_busy || (rq->tunnel_in != NULL && !APR_BRIGADE_EMPTY(rq->tunnel_in));
 }
 
+/* Of a stream of HTTP/2: it was reset, or its connection was. */
+static int stream_gone(void *ctx)
+{
+    return ((rp_request_t *)ctx)->r->connection->aborted;
+}
+
 /* A body that nobody read to its end can not stay on a connection that is used again. */
 static void close_if_body_left(rp_request_t *rq)
 {
@@ -481,7 +487,8 @@ static rp_step_e run_balanced(rp_request_t *rq, const rp_blocking_client_t *clie
 static int run(rp_request_t *rq)
 {
     request_rec *r = rq->r;
-    rp_blocking_client_t client = {rp_client_fd(r), input_pending};
+    rp_blocking_client_t client = {.fd = rp_client_fd(r), .input_pending = input_pending, .gone = stream_gone,
+                                   .eof_is_gone = rq->env.eof_is_gone};
     rp_step_e step;
 
     rq->ex = rp_exchange_create(r->pool, r->connection->bucket_alloc, &rq->exconf, &rp_client_ops, rq);

@@ -29,6 +29,7 @@ typedef struct rp_req_env_t {
     int prefetch_nonblock;  /**< proxy-prefetch-nonblocking */
     int no_halfclose;       /**< proxy-nohalfclose */
     int no_resend;          /**< rproxy-no-resend */
+    int eof_is_gone;        /**< rproxy-client-eof-aborts */
     int tls_eof_ok;         /**< rproxy-tls-eof-ok */
     const char *interim;    /**< proxy-interim-response: RFC or Suppress; NULL */
 } rp_req_env_t;

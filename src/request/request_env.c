@@ -23,6 +23,7 @@ static const env_row_t rows[] = {
     {"proxy-prefetch-nonblocking", offsetof(rp_req_env_t, prefetch_nonblock)},
     {"proxy-nohalfclose", offsetof(rp_req_env_t, no_halfclose)},
     {"rproxy-no-resend", offsetof(rp_req_env_t, no_resend)},
+    {"rproxy-client-eof-aborts", offsetof(rp_req_env_t, eof_is_gone)},
     {"rproxy-tls-eof-ok", offsetof(rp_req_env_t, tls_eof_ok)},
 };
 

@@ -49,6 +49,9 @@ sub request {
     return $self->{client}->send($bytes);
 }
 
+# Give the stream up (CANCEL).
+sub reset { my ($self) = @_; return $self->{client}->send(_frame('RST_STREAM', 0, 1, pack 'N', 8)) }
+
 # Wait for the end of the stream: 'answered', 'reset', 'goaway' or 'closed'; the body's bytes.
 sub finish {
     my ($self) = @_;
