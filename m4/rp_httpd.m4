@@ -74,6 +74,12 @@ AC_DEFUN([RP_HTTPD], [
     [AC_MSG_ERROR([the httpd headers in $APXS_INCLUDEDIR are 2.4.$rp_patch (module magic number $rp_mmn_major:$rp_mmn_minor). mod_rproxy builds for httpd 2.4.52 and newer (20120211:121 and up in its minor part): install a newer httpd, or point --with-apxs at its apxs])])
 ])
 
+dnl RP_JANSSON: what the JSON API of mod_rproxy_balancer is made with.
+AC_DEFUN([RP_JANSSON], [
+  PKG_CHECK_MODULES([JANSSON], [jansson >= 2.11], [],
+    [RP_MISSING([jansson (JSON, 2.11 or newer)], [libjansson-dev], [jansson-devel])])
+])
+
 dnl RP_TEST_TOOLS: what make check needs beyond the build. Each is looked for, none stops configure.
 AC_DEFUN([RP_TEST_TOOLS], [
   AC_ARG_ENABLE([tests],

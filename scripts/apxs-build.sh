@@ -50,6 +50,6 @@ build() {
 # shellcheck disable=SC2046 # lists of words
 build mod_rproxy.c $(sources request config mapping exchange upstream wire)
 # shellcheck disable=SC2046
-build mod_rproxy_balancer.c $(sources balancer)
+build mod_rproxy_balancer.c $(sources balancer) -ljansson
 # shellcheck disable=SC2046
 build mod_rproxy_reverse.c $(sources reverse wire)
