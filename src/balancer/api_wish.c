@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bodies of the API: JSON as wishes. */
 #include <apr_strings.h>
-#include <math.h>
 #include <string.h>
 
 #include "balancer/api_json.h"
@@ -38,7 +37,7 @@ static int value_read(apr_pool_t *pool, const rp_field_row_t *row, const json_t 
         if (!json_is_number(v) || json_number_value(v) < 0 || json_number_value(v) > 1e6) {
             return 0;
         }
-        out->number = (apr_int64_t)floor(json_number_value(v) * 100 + 1e-6); /* 1.15 is a little less than that */
+        out->number = (apr_int64_t)(json_number_value(v) * 100 + 1e-6); /* 1.15 is a little less than that */
         return 1;
     case RP_FIELD_TEXT:
     case RP_FIELD_WORD:
