@@ -3,23 +3,27 @@
 # Install what is missing on Debian 12. No service is started and /etc/apache2 stays as it is: the server's program comes
 # from apache2-bin, never from apache2, and Apache::Test is unpacked into .deps/ because the package that holds it
 # (libapache2-mod-perl2) would change /etc/apache2. Nothing is fetched when nothing is missing.
-# Usage: scripts/install-deps.sh [--build] [--test]      (--build alone when there is no argument; --test includes it)
+# Usage: scripts/install-deps.sh [--build] [--test] [--bench]   (--build alone when there is no argument; the others include it)
+# --bench: what bench/compare.pl measures beside this project, and what it measures with.
 set -eu
 cd "$(dirname "$0")/.."
 
 build_packages="apache2-bin apache2-dev autoconf automake libtool pkg-config gcc make libc6-dev libjansson-dev perl curl"
 test_packages="check apache2-utils openssl libssl-dev libio-socket-ssl-perl libnet-ssleay-perl libwww-perl liburi-perl
 nghttp2-client clang clang-tidy libclang-rt-dev llvm cppcheck valgrind libc6-dbg strace shellcheck xz-utils git"
+bench_packages="nginx haproxy nghttp2-client wrk strace openssl valgrind"
 redhat_build="httpd httpd-devel apr-devel apr-util-devel autoconf automake libtool pkgconf-pkg-config gcc make jansson-devel perl curl"
 redhat_test="check-devel httpd-tools mod_ssl mod_http2 openssl openssl-devel perl-IO-Socket-SSL perl-libwww-perl perl-URI \
 nghttp2 clang clang-tools-extra compiler-rt cppcheck valgrind strace ShellCheck git"
+redhat_bench="nginx haproxy nghttp2 wrk strace openssl valgrind"
 
 wanted=$build_packages redhat=$redhat_build test=
 for arg in "$@"; do
     case $arg in
     --build) ;;
-    --test) wanted="$build_packages $test_packages" redhat="$redhat_build $redhat_test" test=1 ;;
-    *) echo "usage: scripts/install-deps.sh [--build] [--test]" >&2; exit 2 ;;
+    --test) wanted="$wanted $test_packages" redhat="$redhat $redhat_test" test=1 ;;
+    --bench) wanted="$wanted $bench_packages" redhat="$redhat $redhat_bench" ;;
+    *) echo "usage: scripts/install-deps.sh [--build] [--test] [--bench]" >&2; exit 2 ;;
     esac
 done
 

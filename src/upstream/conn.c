@@ -280,18 +280,28 @@ int rp_conn_wait_in_read(rp_conn_t *conn, apr_interval_time_t timeout_us)
     return 1;
 }
 
-static apr_status_t plain_sendv(rp_conn_t *conn, const struct iovec *vec, int nvec,
-                                apr_size_t *sent)
+/* A head alone, as most requests are, is one piece: the kernel then has no vector and no message header to fetch. */
+static ssize_t send_pieces(int fd, const struct iovec *vec, int nvec)
 {
     struct msghdr msg;
-    ssize_t n;
 
-    *sent = 0;
+    if (nvec == 1) {
+        return send(fd, vec->iov_base, vec->iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
     memset(&msg, 0, sizeof(msg));
     msg.msg_iov = (struct iovec *)vec;
     msg.msg_iovlen = (size_t)(nvec > IOV_MAX ? IOV_MAX : nvec);
+    return sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static apr_status_t plain_sendv(rp_conn_t *conn, const struct iovec *vec, int nvec,
+                                apr_size_t *sent)
+{
+    ssize_t n;
+
+    *sent = 0;
     do {
-        n = sendmsg(conn->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+        n = send_pieces(conn->fd, vec, nvec);
     } while (n < 0 && errno == EINTR);
     if (n < 0) {
         return errno == EWOULDBLOCK ? APR_EAGAIN : errno;
