@@ -2,6 +2,8 @@
 /* What a child process owns: its endpoints (idle connections) and the per-child part of every worker. */
 #include "request/request.h"
 
+#include "upstream/caretaker.h"
+
 static rp_endpoints_t *child_endpoints;
 static rp_worker_t *child_unconfigured;
 static rp_sisters_t sisters;
@@ -54,6 +56,17 @@ static apr_status_t child_exit(void *unused)
     return APR_SUCCESS;
 }
 
+static void start_caretaker(apr_pool_t *p, server_rec *main_server)
+{
+    apr_status_t rv = rp_caretaker_start(p, child_endpoints);
+
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, main_server,
+                     "RP0250: this child has no thread that closes old idle connections to backends: they are closed only when other "
+                     "requests end; raise the limit of threads or processes (ulimit -u)");
+    }
+}
+
 static void child_init(apr_pool_t *p, server_rec *main_server)
 {
     rp_server_conf_t *conf = rp_server_conf(main_server);
@@ -63,6 +76,9 @@ static void child_init(apr_pool_t *p, server_rec *main_server)
     find_sisters();
     if (rv == APR_SUCCESS) {
         rv = init_workers(p, main_server);
+    }
+    if (rv == APR_SUCCESS) {
+        start_caretaker(p, main_server);
     }
     child_unconfigured = rv == APR_SUCCESS ? make_unconfigured(p) : NULL;
     if (child_unconfigured == NULL) {

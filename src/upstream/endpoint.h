@@ -123,8 +123,8 @@ apr_status_t rp_pool_take(rp_endpoint_t *ep, rp_worker_t *w, void *pinned_to, in
  */
 rp_refuse_e rp_pool_put(rp_conn_t *conn, rp_refuse_e why, apr_time_t now_us);
 
-/** Close idle connections beyond their ttl and those that the backend closed. rp_pool_put calls it;
- * where nothing is put back for long, a timer may. At most once a second per owner it does work.
+/** Close idle connections beyond their ttl and those that the backend closed. rp_pool_put calls it,
+ * and where nothing is put back for long, a thread (caretaker.h). At most once a second per owner it does work.
  * Thread-safe. */
 void rp_pool_maintain(rp_endpoints_t *eps, apr_time_t now_us);
 

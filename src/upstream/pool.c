@@ -16,6 +16,8 @@
 #include "upstream/endpoint_int.h"
 
 #define MAINTAIN_EVERY_US 1000000
+#define MAINTAIN_ROUNDS 64 /* of as many connections as rp_doomed_t holds: no thread does this for long */
+#define LOOK_AT_ONCE 64    /* connections in one poll */
 #define PLACE_TRIES 1000 /* a failed look means that others moved connections meanwhile */
 
 static void stat_add(apr_uint64_t *counter)
@@ -216,16 +218,21 @@ static rp_refuse_e address_check(rp_conn_t *conn, const rp_worker_t *w, apr_time
 }
 
 /* A close that came after some idle time says how patient this backend is. */
-static void learn(rp_endpoint_t *ep, apr_interval_time_t idle, apr_time_t now_us)
+static void learn_locked(rp_endpoint_t *ep, apr_interval_time_t idle, apr_time_t now_us)
 {
     if (idle < RP_LEARN_MIN_US) {
         return;
     }
-    apr_thread_mutex_lock(ep->shared.mutex);
     if (!learned_forbids(ep, idle, now_us)) { /* shorter than believed, or that is too old */
         ep->shared.learned_idle_us = idle;
         ep->shared.learned_at_us = now_us;
     }
+}
+
+static void learn(rp_endpoint_t *ep, apr_interval_time_t idle, apr_time_t now_us)
+{
+    apr_thread_mutex_lock(ep->shared.mutex);
+    learn_locked(ep, idle, now_us);
     apr_thread_mutex_unlock(ep->shared.mutex);
 }
 
@@ -478,22 +485,17 @@ static void doom_expired_locked(rp_endpoint_t *ep, apr_time_t now_us, rp_doomed_
     }
 }
 
-/* Backends that closed while nobody looked: one poll for many connections, so that sockets do not
- * pile up half closed. */
-static void doom_closed_locked(rp_endpoint_t *ep, rp_doomed_t *d)
+/* Look at n connections at once. */
+static void doom_closed_some_locked(rp_endpoint_t *ep, rp_conn_t **conns, int n, apr_time_t now_us,
+                                    rp_doomed_t *d)
 {
-    struct pollfd fds[64];
-    rp_conn_t *conns[64];
-    int n = 0, i;
-    rp_conn_t *conn;
+    struct pollfd fds[LOOK_AT_ONCE];
+    int i;
 
-    for (conn = APR_RING_LAST(&ep->shared.idle);
-         conn != APR_RING_SENTINEL(&ep->shared.idle, rp_conn_t, link) && n < 64;
-         conn = APR_RING_PREV(conn, link)) {
-        conns[n] = conn;
-        fds[n].fd = rp_conn_fd(conn);
-        fds[n].events = POLLIN;
-        fds[n++].revents = 0;
+    for (i = 0; i < n; i++) {
+        fds[i].fd = rp_conn_fd(conns[i]);
+        fds[i].events = POLLIN;
+        fds[i].revents = 0;
     }
     if (n == 0 || poll(fds, (nfds_t)n, 0) <= 0) {
         return;
@@ -502,9 +504,31 @@ static void doom_closed_locked(rp_endpoint_t *ep, rp_doomed_t *d)
         rp_refuse_e why =
             fds[i].revents ? (rp_refuse_e)rp_conn_reuse_check(conns[i]) : RP_REFUSE_NONE;
 
+        if (why == RP_REFUSE_PEER_CLOSED) { /* some time since the last look */
+            learn_locked(ep, now_us - conns[i]->idle_since_us - MAINTAIN_EVERY_US, now_us);
+        }
         if (why != RP_REFUSE_NONE) {
             doom(d, ep, conns[i], why);
         }
+    }
+}
+
+/* Backends that closed while nobody looked: one poll for many connections, so that sockets do not
+ * pile up half closed. */
+static void doom_closed_locked(rp_endpoint_t *ep, apr_time_t now_us, rp_doomed_t *d)
+{
+    rp_conn_t *conns[LOOK_AT_ONCE];
+    rp_conn_t *conn = APR_RING_LAST(&ep->shared.idle);
+
+    while (conn != APR_RING_SENTINEL(&ep->shared.idle, rp_conn_t, link) && !doomed_full(d)) {
+        int n;
+
+        for (n = 0;
+             conn != APR_RING_SENTINEL(&ep->shared.idle, rp_conn_t, link) && n < LOOK_AT_ONCE; n++) {
+            conns[n] = conn;
+            conn = APR_RING_PREV(conn, link);
+        }
+        doom_closed_some_locked(ep, conns, n, now_us, d);
     }
 }
 
@@ -520,26 +544,38 @@ static int maintain_turn(rp_endpoints_t *eps, apr_time_t now_us)
                                        __ATOMIC_RELAXED);
 }
 
-void rp_pool_maintain(rp_endpoints_t *eps, apr_time_t now_us)
+/* Take what is to be closed out of the lists, as much as d holds. */
+static void doom_all(rp_endpoints_t *eps, apr_time_t now_us, rp_doomed_t *d)
 {
-    rp_doomed_t d = {.n = 0};
     apr_hash_index_t *hi;
 
-    if (!maintain_turn(eps, now_us)) {
-        return;
-    }
     apr_thread_mutex_lock(eps->mutex);
-    for (hi = apr_hash_first(NULL, eps->shared.by_id); hi != NULL && !doomed_full(&d);
+    for (hi = apr_hash_first(NULL, eps->shared.by_id); hi != NULL && !doomed_full(d);
          hi = apr_hash_next(hi)) {
         rp_endpoint_t *ep = apr_hash_this_val(hi);
 
         apr_thread_mutex_lock(ep->shared.mutex);
-        doom_expired_locked(ep, now_us, &d);
-        doom_closed_locked(ep, &d);
+        doom_expired_locked(ep, now_us, d);
+        doom_closed_locked(ep, now_us, d);
         apr_thread_mutex_unlock(ep->shared.mutex);
     }
     apr_thread_mutex_unlock(eps->mutex);
-    doomed_close(&d);
+}
+
+void rp_pool_maintain(rp_endpoints_t *eps, apr_time_t now_us)
+{
+    int rounds, full = 1;
+
+    if (!maintain_turn(eps, now_us)) {
+        return;
+    }
+    for (rounds = 0; full && rounds < MAINTAIN_ROUNDS; rounds++) {
+        rp_doomed_t d = {.n = 0};
+
+        doom_all(eps, now_us, &d);
+        full = doomed_full(&d);
+        doomed_close(&d);
+    }
 }
 
 static void doom_pinned_locked(rp_endpoint_t *ep, const void *pinned_to, rp_doomed_t *d)

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A thread that closes idle connections whose time is over. Requests do that too when they put a connection back, but where
+ * none comes nobody would: backends kept sockets open for a proxy that had long forgotten them. A thread of our own needs no
+ * other module and works with every MPM.
+ */
+#include "upstream/caretaker.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+
+#include "upstream/clock.h"
+
+typedef struct caretaker_t {
+    rp_endpoints_t *eps;
+    pthread_t thread;
+    pthread_cond_t cond;
+    struct {
+        pthread_mutex_t mutex;
+        int stop;
+    } shared;
+} caretaker_t;
+
+static void until_next(struct timespec *until)
+{
+    (void)clock_gettime(CLOCK_MONOTONIC, until);
+    until->tv_sec += RP_CARE_EVERY_MS / 1000;
+    until->tv_nsec += (long)(RP_CARE_EVERY_MS % 1000) * 1000000;
+    if (until->tv_nsec >= 1000000000) {
+        until->tv_sec++;
+        until->tv_nsec -= 1000000000;
+    }
+}
+
+static void *care(void *data)
+{
+    caretaker_t *me = data;
+
+    (void)pthread_mutex_lock(&me->shared.mutex);
+    while (!me->shared.stop) {
+        struct timespec until;
+        int err = 0;
+
+        until_next(&until);
+        while (!me->shared.stop && err == 0) {
+            err = pthread_cond_timedwait(&me->cond, &me->shared.mutex, &until);
+        }
+        if (!me->shared.stop) {
+            (void)pthread_mutex_unlock(&me->shared.mutex);
+            rp_pool_maintain(me->eps, rp_clock_now_us());
+            (void)pthread_mutex_lock(&me->shared.mutex);
+        }
+    }
+    (void)pthread_mutex_unlock(&me->shared.mutex);
+    return NULL;
+}
+
+static apr_status_t stop(void *data)
+{
+    caretaker_t *me = data;
+
+    (void)pthread_mutex_lock(&me->shared.mutex);
+    me->shared.stop = 1;
+    (void)pthread_cond_signal(&me->cond);
+    (void)pthread_mutex_unlock(&me->shared.mutex);
+    (void)pthread_join(me->thread, NULL);
+    (void)pthread_cond_destroy(&me->cond);
+    (void)pthread_mutex_destroy(&me->shared.mutex);
+    return APR_SUCCESS;
+}
+
+static int cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+    int err = pthread_condattr_init(&attr);
+
+    if (err == 0) {
+        err = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+        if (err == 0) {
+            err = pthread_cond_init(cond, &attr);
+        }
+        (void)pthread_condattr_destroy(&attr);
+    }
+    return err;
+}
+
+/* The MPM's signals are for its own threads: one that inherits this mask gets none. */
+static int thread_start(caretaker_t *me)
+{
+    sigset_t all, old;
+    int err;
+
+    (void)sigfillset(&all);
+    err = pthread_sigmask(SIG_SETMASK, &all, &old);
+    if (err == 0) {
+        err = pthread_create(&me->thread, NULL, care, me);
+        (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    }
+    return err;
+}
+
+apr_status_t rp_caretaker_start(apr_pool_t *pool, rp_endpoints_t *eps)
+{
+    caretaker_t *me = apr_pcalloc(pool, sizeof(*me));
+    int err = cond_init(&me->cond);
+
+    me->eps = eps;
+    if (err != 0) {
+        return err;
+    }
+    err = pthread_mutex_init(&me->shared.mutex, NULL);
+    if (err == 0) {
+        err = thread_start(me);
+        if (err == 0) {
+            apr_pool_cleanup_register(pool, me, stop, apr_pool_cleanup_null);
+            return APR_SUCCESS;
+        }
+        (void)pthread_mutex_destroy(&me->shared.mutex);
+    }
+    (void)pthread_cond_destroy(&me->cond);
+    return err;
+}
