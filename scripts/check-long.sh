@@ -57,18 +57,19 @@ no_reports() {
     if [ $reports_bad -eq 0 ]; then count 1 0 0 "$2"; else count 0 $reports_bad 0 "$2"; fi
 }
 
-# Httpd itself is not instrumented, so the run-time must be there before it; its pools look like leaks.
+# Httpd itself is not instrumented, so the run-time must be there before it; its pools look like leaks. What was freed is kept
+# for a while (quarantine), so limits of memory mean little here.
 stage_asan() {
     build asan --enable-asan --enable-debug --enable-werror || return 0
     reports=$(mktemp -d)
     chmod 1777 "$reports" # children of httpd write there as nobody
     runtime=$($CC -print-file-name=libasan.so)
-    ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:detect_stack_use_after_return=1:log_path=$reports/asan
+    ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=64:abort_on_error=1:detect_stack_use_after_return=1:log_path=$reports/asan
     UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:abort_on_error=1:log_path=$reports/ubsan
     export ASAN_OPTIONS UBSAN_OPTIONS
     CK_TIMEOUT_MULTIPLIER=5 group_unit
     group_fuzz
-    export TIMEOUT_MULT=4 MEMORY_MULT=100
+    export TIMEOUT_MULT=4 MEMORY_MULT=200
     wrapped_suite "suite under ASan and UBSan" "env LD_PRELOAD=$runtime\${LD_PRELOAD:+:\$LD_PRELOAD}"
     no_reports "$reports/" "reports of ASan and UBSan"
     unset ASAN_OPTIONS UBSAN_OPTIONS TIMEOUT_MULT MEMORY_MULT

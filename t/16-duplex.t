@@ -6,7 +6,7 @@ use Digest::SHA;
 use Apache::Test qw(-withtestmore);
 use RProxy::Backend;
 use RProxy::Client qw(get);
-use RProxy::Env qw(needs now wait_until seconds);
+use RProxy::Env qw(needs now wait_until seconds kilobytes);
 use RProxy::Server;
 
 plan tests => 34, need {needs(qw(rproxy env))};
@@ -87,7 +87,7 @@ for my $chunked (0, 1) {
     ($got, $same) = echo(24 * 1024 * 1024, chunked => $chunked, rate => 6e6);
     is $got, 24 * 1024 * 1024, "$name echo, slow reader: all comes back";
     ok $same, "$name echo, slow reader: unchanged";
-    cmp_ok rss() - $before, '<', 2048, "$name echo, slow reader: under 2 MB more";
+    cmp_ok rss() - $before, '<', kilobytes(2048), "$name echo, slow reader: under 2 MB more";
 }
 
 # early answers while a large body goes up; the client sees them although it is still sending
@@ -158,7 +158,7 @@ like join(',', grep { !/^$/ } $s->error_log =~ /RP0200: ([\w-]+)/g), qr/^$/, 'an
     my @c = map { my $c = RProxy::Client->new($s); $c->request('GET', '/bytes/200000000'); $c } 1 .. 4;
     $_->read_exact(200000) for @c;
     select undef, undef, undef, 1;
-    cmp_ok rss() - $before, '<', 4 * 2048, 'four clients that do not read: under 2 MB each';
+    cmp_ok rss() - $before, '<', kilobytes(4 * 2048), 'four clients that do not read: under 2 MB each';
     my $t = cpu();
     select undef, undef, undef, 1;
     cmp_ok cpu() - $t, '<', 0.1, 'and no CPU time';
@@ -172,6 +172,6 @@ like join(',', grep { !/^$/ } $s->error_log =~ /RP0200: ([\w-]+)/g), qr/^$/, 'an
     my $t = cpu();
     my $r = get($s, '/bytes/2000000?chunk=1');
     is length $r->body, 2000000, 'a body in chunks of one byte arrives';
-    cmp_ok rss() - $before, '<', 2048, 'under 2 MB';
+    cmp_ok rss() - $before, '<', kilobytes(2048), 'under 2 MB';
 }
 $backend->allow_violations; # clients that leave break off requests

@@ -8,13 +8,13 @@ use POSIX ();
 use Apache::Test qw(-withtestmore);
 use RProxy::Backend;
 use RProxy::Client qw(get);
-use RProxy::Env qw(needs temp_dir);
+use RProxy::Env qw(needs temp_dir kilobytes);
 use RProxy::Server;
 
 my $mb    = $ENV{RPROXY_LARGE} || 64;
 my $size  = $mb * 1024 * 1024;
 my $count = 4;
-my $room  = 2048 * ($ENV{MEMORY_MULT} || 1); # kilobytes more for one body
+my $room  = kilobytes(2048); # kilobytes more for one body
 plan tests => 4 * $count + 5, need {needs('rproxy')};
 
 my $backend = RProxy::Backend->new;

@@ -23,7 +23,7 @@ use Test::Builder  ();
 use Time::HiRes    ();
 
 our @EXPORT_OK = qw(top_dir build_dir apxs httpd module_file own_module_file has_module mpm
-    seconds now wait_until temp_dir is_root needs complaints_to_stderr);
+    seconds kilobytes now wait_until temp_dir is_root needs complaints_to_stderr);
 
 my $here = File::Basename::dirname(Cwd::abs_path(__FILE__));
 my %apxs_value;
@@ -90,6 +90,9 @@ sub mpm { return $ENV{RPROXY_MPM} || 'event' }
 
 # A wait of so many seconds, scaled.
 sub seconds { return $_[0] * ($ENV{TIMEOUT_MULT} || 1) }
+
+# A limit of memory, scaled.
+sub kilobytes { return $_[0] * ($ENV{MEMORY_MULT} || 1) }
 
 sub now { return Time::HiRes::clock_gettime(Time::HiRes::CLOCK_MONOTONIC()) }
 

@@ -8,7 +8,7 @@ package RProxy::Server;
 #   CONF
 #
 # In the configuration __PORT__, __PORT_NAME__ (a further port, see port()), __ROOT__ (the folder)
-# and __CERTS__ are replaced. A crash of a child, a sanitizer's or valgrind's report makes the test
+# and __CERTS__ are replaced. A crash of a child or of the main process, a sanitizer's or valgrind's report makes the test
 # file fail at its end.
 
 use strict;
@@ -321,7 +321,11 @@ sub _finish {
     my ($self) = @_;
     my @bad;
     push @bad, "httpd did not stop by itself\n" unless $self->stop;
-    push @bad, $self->complaints                unless $self->{expect_crash};
+    return @bad if $self->{expect_crash};
+    # What happens behind the last line of the error log shows here alone.
+    my $signal = ($self->{status} // 0) & 127;
+    push @bad, "httpd's main process was ended by signal $signal\n" if $signal;
+    push @bad, $self->complaints;
     return @bad;
 }
 
