@@ -120,8 +120,8 @@ static int host_is_known(apr_pool_t *pool, const apr_array_header_t *rules, cons
             const rp_url_t *real = &APR_ARRAY_IDX(rule->reals, k, rp_reverse_real_t).url;
 
             if (rule->form == RP_REVERSE_PATH
-                || (strncasecmp(host + real->ipv6, real->host, strlen(real->host)) == 0
-                    && strlen(real->host) + (size_t)real->ipv6 == n)) {
+                || (real->ipv6 == (*host == '[') && strlen(real->host) + (size_t)real->ipv6 == n
+                    && strncasecmp(host + real->ipv6, real->host, strlen(real->host)) == 0)) {
                 return 1;
             }
         }
