@@ -13,8 +13,9 @@
 #include "balancer/status.h"
 
 APLOG_USE_MODULE(rproxy_balancer);
+RPROXY_VERSION_MARK("mod_rproxy_balancer");
 
-extern module AP_MODULE_DECLARE_DATA rproxy_balancer_module;
+extern module AP_MODULE_DECLARE_DATA __attribute__((visibility("default"))) rproxy_balancer_module;
 
 static const rproxy_balancer_api_t *rproxy_balancer_api(int version)
 {
@@ -148,6 +149,6 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_child_status(child_status, NULL, NULL, APR_HOOK_MIDDLE);
 }
 
-module AP_MODULE_DECLARE_DATA __attribute__((visibility("default"))) rproxy_balancer_module = {
+module AP_MODULE_DECLARE_DATA rproxy_balancer_module = {
     STANDARD20_MODULE_STUFF, NULL, NULL, NULL, NULL, NULL, register_hooks, 0
 };

@@ -9,6 +9,7 @@
 #include "reverse/conf.h"
 
 APLOG_USE_MODULE(rproxy_reverse);
+RPROXY_VERSION_MARK("mod_rproxy_reverse");
 
 #define API_NEEDED 1 /* the first that has interpolate_env */
 
@@ -63,7 +64,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
 }
 
-module AP_MODULE_DECLARE_DATA __attribute__((visibility("default")))
+module AP_MODULE_DECLARE_DATA
 rproxy_reverse_module = { STANDARD20_MODULE_STUFF,
                           rp_reverse_conf_create,
                           rp_reverse_conf_merge,

@@ -12,6 +12,9 @@
 #include <httpd.h>
 
 #define RPROXY_VERSION_STRING "0.1.0"
+/** In the first file of a module: its name and version as text in the .so, so that a file without its package can be told. */
+#define RPROXY_VERSION_MARK(name) \
+    static const char rproxy_version_mark[] __attribute__((used)) = name " " RPROXY_VERSION_STRING
 #define RPROXY_API_VERSION 3
 
 /** Functions of mod_rproxy. Fields are only ever appended; `version` says how many there are. */

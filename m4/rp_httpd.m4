@@ -60,6 +60,11 @@ AC_DEFUN([RP_HTTPD], [
   AS_CASE([$moduledir], [/*|'$'*], [],
     [AC_MSG_ERROR([--with-moduledir="$moduledir" is not an absolute path])])
   AC_SUBST([moduledir])
+  AC_ARG_WITH([headerdir], [AS_HELP_STRING([--with-headerdir=DIR], [where the headers for other modules go (default: as apxs says)])],
+    [headerdir=$withval], [headerdir=$APXS_INCLUDEDIR])
+  AS_CASE([$headerdir], [/*|'$'*], [],
+    [AC_MSG_ERROR([--with-headerdir="$headerdir" is not an absolute path])])
+  AC_SUBST([headerdir])
 
   rp_save_CPPFLAGS=$CPPFLAGS
   CPPFLAGS="$CPPFLAGS $HTTPD_CPPFLAGS"

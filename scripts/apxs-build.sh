@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Build the modules by plain apxs, without autotools. Every command is printed as it runs and can be typed as well.
 # libtool puts objects beside sources, so the work is done in a copy.
-# Usage: scripts/apxs-build.sh -i          install into the httpd of apxs
+# Usage: scripts/apxs-build.sh -i          install into the httpd of apxs, the headers for other modules too
 #        scripts/apxs-build.sh -o DIR      put the modules into DIR
 # APXS=PATH chooses the httpd, CC the compiler.
 set -eu
@@ -53,3 +53,6 @@ build mod_rproxy.c $(sources request config mapping exchange upstream wire)
 build mod_rproxy_balancer.c $(sources balancer) -ljansson
 # shellcheck disable=SC2046
 build mod_rproxy_reverse.c $(sources reverse wire)
+if [ -z "$dir" ]; then
+    say_and_run cp include/rproxy.h include/rproxy_lbmethod.h "$("$apxs" -q INCLUDEDIR)/"
+fi

@@ -32,7 +32,7 @@ my @orders = (
     [qw(rproxy_balancer rproxy_reverse rproxy)],
     [qw(rproxy_reverse rproxy rproxy_balancer)],
 );
-plan tests => 4 * @names + 2 * (3 + @leftovers) + @orders + 44, need {needs(qw(rproxy rewrite info mime proxy proxy_http))};
+plan tests => 4 * @names + 2 * (3 + @leftovers) + @orders + 47, need {needs(qw(rproxy rewrite info mime proxy proxy_http))};
 
 my $t = RProxy::Server->new(start => 0, modules => [qw(rewrite mime)]);
 
@@ -182,3 +182,10 @@ for my $when ('', ' after a graceful restart', ' after a restart') {
     like(get($s, '/modules')->body, qr/mod_proxy\.c.*mod_rproxy\.c.*ProxyPass/s, "mod_info lists the modules$when");
     ok($s->wait_log(qr/\[rproxy:trace1\].*RP\d+/), "LogLevel proxy:trace1 is in force$when");
 }
+
+# which version runs: for those who read the log, not for clients
+my @versions = $s->error_log =~ /\[rproxy:notice\] .*(RP0242: mod_rproxy [0-9.]+, built with httpd 2\.4\.\d+, is configured)$/mg;
+is(@versions, 3, 'the version is told at startup and at each restart, once') or diag(@versions);
+unlike(get($s, '/if/x')->raw_head, qr/rproxy/i, 'and not to clients');
+my ($good, $said) = $s->configtest;
+unlike($said, qr/RP0242/, 'nor by httpd -t');

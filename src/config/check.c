@@ -269,6 +269,8 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
 
     /* The configuration is read twice at startup; the first time nobody reads the log. */
     if (rv == OK && ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
+                     "RP0242: mod_rproxy " RPROXY_VERSION_STRING ", built with httpd " AP_SERVER_BASEREVISION ", is configured");
         log_messages(reading, ptemp, s);
     }
     return rv;

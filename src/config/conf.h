@@ -185,6 +185,7 @@ extern const command_rec rp_directives[];
 /** Hooks of the configuration: pre_config, check_config, post_config, names (shim). */
 void rp_config_register_hooks(apr_pool_t *p);
 
-extern module AP_MODULE_DECLARE_DATA rproxy_module;
+/* visible here and not at its definition, which apxs -i looks for by its shape */
+extern module AP_MODULE_DECLARE_DATA __attribute__((visibility("default"))) rproxy_module;
 
 #endif

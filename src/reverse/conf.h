@@ -53,6 +53,6 @@ void rp_reverse_messages_log(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s
 void rp_reverse_apply(request_rec *r, const rp_reverse_conf_t *conf,
                       const rp_reverse_sisters_t *sisters);
 
-extern module AP_MODULE_DECLARE_DATA rproxy_reverse_module;
+extern module AP_MODULE_DECLARE_DATA __attribute__((visibility("default"))) rproxy_reverse_module;
 
 #endif

@@ -73,4 +73,7 @@ like($said, qr{are 2\.4\.50 \(module magic number 20120211:120\)\. mod_rproxy bu
 ($status, $said) = configure('--with-moduledir=modules');
 isnt($status, 0, 'a relative folder for the modules: configure stops');
 like($said, qr{--with-moduledir="modules" is not an absolute path}, 'a relative folder for the modules: said so');
+($status, $said) = configure('--with-headerdir=include');
+isnt($status, 0, 'a relative folder for the headers: configure stops');
+like($said, qr{--with-headerdir="include" is not an absolute path}, 'a relative folder for the headers: said so');
 done_testing();

@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: Apache-2.0
-# make install puts three modules below DESTDIR and httpd loads them; make uninstall takes them away; a build by plain apxs
-# gives modules with the same exports that httpd loads as well.
+# make install puts three modules and two headers below DESTDIR and httpd loads them; a third party's module builds with those
+# headers; make uninstall takes all away; a build by plain apxs gives modules with the same exports that httpd loads as well,
+# and its -i installs the same. Every module says which version it is.
 use strict;
 use warnings;
 
@@ -55,13 +56,46 @@ sub httpd_loads {
     return;
 }
 
+# The version number stands once, in rproxy.h; each module holds it as text, so that a lone file can be told.
+my ($version) = slurp('include/rproxy.h') =~ /^#define RPROXY_VERSION_STRING "([^"]+)"$/m;
+my @headers = qw(rproxy.h rproxy_lbmethod.h);
+
+sub versions_ok {
+    my ($name, $dir) = @_;
+    for my $module (@modules) {
+        my ($text) = $module =~ /(.*)\.so/;
+        like(slurp("$dir/$module"), qr/\0\Q$text $version\E\0/, "$module of $name says \"$text $version\"");
+    }
+    return;
+}
+
+# What a third party would write: a load-balancing method.
+sub third_party_ok {
+    my ($name, $includes) = @_;
+    my $dir = tempdir(DIR => $tmp);
+    open my $out, '>', "$dir/mod_lbmethod_x.c" or die "$dir: $!\n";
+    print {$out} "#include <httpd.h>\n#include <http_config.h>\n#include <ap_provider.h>\n#include <rproxy.h>\n#include <rproxy_lbmethod.h>\n",
+        "static rproxy_lbmethod_t method = {.name = \"x\"};\n",
+        "static void hooks(apr_pool_t *p)\n{\n    (void)APR_RETRIEVE_OPTIONAL_FN(rproxy_api);\n",
+        "    ap_register_provider(p, RPROXY_LBMETHOD_GROUP, \"x\", RPROXY_LBMETHOD_VERSION, &method);\n}\n",
+        "module AP_MODULE_DECLARE_DATA lbmethod_x_module = {STANDARD20_MODULE_STUFF, NULL, NULL, NULL, NULL, NULL, hooks, 0};\n";
+    close $out or die "$dir: $!\n";
+    run_ok("a module of a third party builds with the headers of $name", 'sh', '-c', 'cd "$0" && exec "$@"', $dir, $apxs, '-c',
+        '-Wc,-Wall -Werror', "-I$includes", 'mod_lbmethod_x.c');
+    return;
+}
+
 # make install and uninstall
-my ($moduledir) = $ENV{MODULEDIR} || slurp("$build/Makefile") =~ /^moduledir = (.*)/m;
+my $made = slurp("$build/Makefile");
+my ($moduledir) = $ENV{MODULEDIR} || $made =~ /^moduledir = (.*)/m;
+my ($headerdir) = $ENV{HEADERDIR} || $made =~ /^headerdir = (.*)/m;
 my $root = "$tmp/root";
 run_ok('make install', $make, '-s', '-C', $build, 'install', "DESTDIR=$root");
-my @want = map { "$root$moduledir/$_" } sort @modules;
-is_deeply([files_below($root)], \@want, 'make install puts the three modules into DESTDIR, and nothing else');
+my @want = sort map({"$root$moduledir/$_"} @modules), map {"$root$headerdir/$_"} @headers;
+is_deeply([files_below($root)], \@want, 'make install puts the modules and the headers into DESTDIR, and nothing else');
 httpd_loads('installed modules', "$root$moduledir");
+versions_ok('make install', "$root$moduledir");
+third_party_ok('make install', "$root$headerdir");
 run_ok('make uninstall', $make, '-s', '-C', $build, 'uninstall', "DESTDIR=$root");
 is_deeply([files_below($root)], [], 'make uninstall leaves nothing');
 
@@ -77,5 +111,23 @@ for my $module (@modules) {
     is_deeply(\@exports, ["${symbol}_module"], "$module of plain apxs exports its module record alone");
 }
 httpd_loads('modules of plain apxs', $plain);
+versions_ok('plain apxs', $plain);
 unlike($said, qr/warning:/, 'no compiler warning in a plain apxs build');
+
+# its -i, by an apxs whose folders are ours
+my $own = "$tmp/own";
+mkdir "$own$_" or die "$own$_: $!\n" for '', '/modules', '/include';
+open my $to, '>', "$own/apxs" or die "$own/apxs: $!\n";
+print {$to} "#!/bin/sh\ncase \" \$* \" in\n*' -c '*) exec $apxs \"\$@\" ;;\n",
+    "*' -q INCLUDEDIR '*) echo $own/include ;;\n*) exec $apxs -S LIBEXECDIR=$own/modules \"\$@\" ;;\nesac\n";
+close $to or die "$own/apxs: $!\n";
+chmod 0755, "$own/apxs";
+{
+    local $ENV{APXS} = "$own/apxs";
+    run_ok('scripts/apxs-build.sh -i', 'sh', "$src/scripts/apxs-build.sh", '-i');
+}
+@want = sort map({"$own/modules/$_"} @modules), map {"$own/include/$_"} @headers;
+is_deeply([grep { !m{/apxs$} } files_below($own)], \@want, 'it installs the modules and the headers where apxs says');
+httpd_loads('modules installed by plain apxs', "$own/modules");
+third_party_ok('plain apxs', "$own/include");
 done_testing();
