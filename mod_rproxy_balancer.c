@@ -5,9 +5,11 @@
 #include <http_core.h>
 #include <http_log.h>
 #include <ap_provider.h>
+#include <ap_slotmem.h>
 #include <mpm_common.h>
 
 #include "balancer/balancing.h"
+#include "balancer/keep.h"
 #include "balancer/lbmethods.h"
 #include "balancer/select.h"
 #include "balancer/status.h"
@@ -29,38 +31,18 @@ static const rproxy_api_t *core_api(void)
     return get ? get(RPROXY_API_VERSION) : NULL;
 }
 
-/* Runs at `httpd -t` too, when all modules are loaded: their order does not matter. */
-static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
-{
-    (void)pconf, (void)plog, (void)ptemp;
-    if (APR_RETRIEVE_OPTIONAL_FN(rproxy_api) == NULL) {
-        ap_log_error(APLOG_MARK, APLOG_ERR | APLOG_STARTUP, 0, s,
-                     "RP0710: mod_rproxy_balancer needs mod_rproxy, which is not loaded: add the line "
-                     "\"LoadModule rproxy_module modules/mod_rproxy.so\"");
-        return HTTP_INTERNAL_SERVER_ERROR;
-    }
-    if (core_api() == NULL) {
-        ap_log_error(APLOG_MARK, APLOG_ERR | APLOG_STARTUP, 0, s,
-                     "RP0711: mod_rproxy is older than mod_rproxy_balancer " RPROXY_VERSION_STRING
-                     ": install both from one release");
-        return HTTP_INTERNAL_SERVER_ERROR;
-    }
-    return OK;
-}
-
 static rp_balancer_t *balancer_make(apr_pool_t *pconf, const rp_balancer_conf_t *conf)
 {
     rp_balancer_t *b = apr_pcalloc(pconf, sizeof(*b));
     int i;
 
     b->conf = conf;
-    b->nmembers = conf->members->nelts;
-    b->members = apr_pcalloc(pconf, sizeof(*b->members) * (apr_size_t)(b->nmembers + 1));
-    for (i = 0; i < b->nmembers; i++) {
-        b->members[i].worker = APR_ARRAY_IDX(conf->members, i, rp_worker_t *);
+    b->nconfigured = conf->members->nelts;
+    b->nslots = b->nconfigured + (conf->params.growth > 0 ? conf->params.growth : 0);
+    b->members = apr_pcalloc(pconf, sizeof(*b->members) * (apr_size_t)(b->nslots + 1));
+    for (i = 0; i < b->nconfigured; i++) {
+        b->members[i].configured = APR_ARRAY_IDX(conf->members, i, rp_worker_t *);
     }
-    b->method = ap_lookup_provider(RPROXY_LBMETHOD_GROUP, conf->params.lbmethod ? conf->params.lbmethod : "byrequests",
-                                   RPROXY_LBMETHOD_VERSION);
     return b;
 }
 
@@ -85,24 +67,47 @@ static apr_array_header_t *collect(apr_pool_t *pconf, server_rec *main_server)
     return all;
 }
 
-static int balancers_fit(const apr_array_header_t *all, server_rec *s)
+/* How many things are wrong with the balancers. */
+static int balancers_check(const apr_array_header_t *all, server_rec *s)
 {
-    int i;
+    int i, wrong = 0;
 
+    if (all->nelts > 0 && ap_lookup_provider(AP_SLOTMEM_PROVIDER_GROUP, "shm", AP_SLOTMEM_PROVIDER_VERSION) == NULL) {
+        ap_log_error(APLOG_MARK, APLOG_ERR | APLOG_STARTUP, 0, s,
+                     "RP0700: balancers need mod_slotmem_shm, which is not loaded: add the line "
+                     "\"LoadModule slotmem_shm_module modules/mod_slotmem_shm.so\"");
+        wrong++;
+    }
     for (i = 0; i < all->nelts; i++) {
         const rp_balancer_t *b = APR_ARRAY_IDX(all, i, rp_balancer_t *);
-        if (b->nmembers > RP_MEMBERS_MAX) {
-            ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, "RP0712: %s: %s has %d members; write at most %d", b->conf->defined_at,
-                         b->conf->name, b->nmembers, RP_MEMBERS_MAX);
-            return 0;
-        }
-        if (b->method == NULL) {
-            ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, "RP0713: %s: %s: no module provides the lbmethod %s",
-                         b->conf->defined_at, b->conf->name, b->conf->params.lbmethod);
-            return 0;
+
+        if (b->nslots > RP_MEMBERS_MAX) {
+            ap_log_error(APLOG_MARK, APLOG_ERR | APLOG_STARTUP, 0, s,
+                         "RP0712: %s: %s has %d members and room for %d more (growth); write at most %d in all", b->conf->defined_at,
+                         b->conf->name, b->nconfigured, b->nslots - b->nconfigured, RP_MEMBERS_MAX);
+            wrong++;
         }
     }
-    return 1;
+    return wrong;
+}
+
+/* Runs at `httpd -t` too, when all modules are loaded: their order does not matter. */
+static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    (void)pconf, (void)plog;
+    if (APR_RETRIEVE_OPTIONAL_FN(rproxy_api) == NULL) {
+        ap_log_error(APLOG_MARK, APLOG_ERR | APLOG_STARTUP, 0, s,
+                     "RP0710: mod_rproxy_balancer needs mod_rproxy, which is not loaded: add the line "
+                     "\"LoadModule rproxy_module modules/mod_rproxy.so\"");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (core_api() == NULL) {
+        ap_log_error(APLOG_MARK, APLOG_ERR | APLOG_STARTUP, 0, s,
+                     "RP0711: mod_rproxy is older than mod_rproxy_balancer " RPROXY_VERSION_STRING
+                     ": install both from one release");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return balancers_check(collect(ptemp, s), s) ? HTTP_INTERNAL_SERVER_ERROR : OK;
 }
 
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
@@ -114,14 +119,12 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         return OK; /* the configuration is read twice at startup */
     }
     all = collect(pconf, s);
-    if (!balancers_fit(all, s)) {
-        return HTTP_INTERNAL_SERVER_ERROR;
-    }
+    rp_keep_keys(pconf, all);
     rp_balancing_configure(core_api(), all);
     if (all->nelts == 0) {
         return OK;
     }
-    return rp_shared_create(pconf, s, all) == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
+    return rp_shared_create(pconf, s, core_api(), all) == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }
 
 static void child_status(server_rec *s, pid_t pid, ap_generation_t generation, int slot, mpm_child_status status)
@@ -134,6 +137,7 @@ static void child_status(server_rec *s, pid_t pid, ap_generation_t generation, i
 
 static void register_hooks(apr_pool_t *p)
 {
+    static const char *const after_core[] = {"mod_rproxy.c", NULL}; /* which fills in defaults */
     static const rproxy_lbmethod_t *const methods[] = {&rp_lb_byrequests, &rp_lb_bytraffic, &rp_lb_bybusyness};
     size_t i;
 
@@ -142,7 +146,7 @@ static void register_hooks(apr_pool_t *p)
     }
     APR_REGISTER_OPTIONAL_FN(rproxy_balancer_api);
     rp_balancer_status_register(p);
-    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_check_config(check_config, after_core, NULL, APR_HOOK_MIDDLE);
     /* before mod_slotmem_shm's own (LAST): its cleanup must be registered after the segment's to run before it */
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(rp_shared_child_init, NULL, NULL, APR_HOOK_MIDDLE);

@@ -7,6 +7,7 @@
 #ifndef RPROXY_H
 #define RPROXY_H
 
+#include <apr_errno.h>
 #include <apr_optional.h>
 #include <apr_tables.h>
 #include <httpd.h>
@@ -15,7 +16,7 @@
 /** In the first file of a module: its name and version as text in the .so, so that a file without its package can be told. */
 #define RPROXY_VERSION_MARK(name) \
     static const char rproxy_version_mark[] __attribute__((used)) = name " " RPROXY_VERSION_STRING
-#define RPROXY_API_VERSION 3
+#define RPROXY_API_VERSION 4
 
 /** Functions of mod_rproxy. Fields are only ever appended; `version` says how many there are. */
 typedef struct rproxy_api_t {
@@ -27,7 +28,19 @@ typedef struct rproxy_api_t {
     const apr_array_header_t *(*balancers)(const server_rec *s);
     /** 1: ProxyStatus is On for this server. Since version 3. */
     int (*proxy_status)(const server_rec *s);
+    /** BalancerPersist of this server: 1 On, 0 Off, -1 not written. Since version 4. */
+    int (*balancer_persist)(const server_rec *s);
+    /**
+     * A worker for a URL that becomes a member while the server runs, as the configuration would make it for this balancer (const
+     * rp_balancer_conf_t *): judged in the same way, parameters at their defaults. From pool.
+     * @param flags RPROXY_MEMBER_*. @return NULL: *why is the sentence that says what is wrong. Any thread. Since version 4.
+     */
+    struct rp_worker_t *(*member_make)(apr_pool_t *pool, const void *balancer, const char *url, int flags, const char **why);
+    /** Child: what is per child of such a worker; lives as long as pool. Since version 4. */
+    apr_status_t (*member_ready)(struct rp_worker_t *worker, apr_pool_t *pool);
 } rproxy_api_t;
+
+#define RPROXY_MEMBER_UNIX 1 /**< unix:/path|http://... is allowed */
 
 /** mod_rproxy: the table, or NULL when version is newer than what this mod_rproxy has. */
 APR_DECLARE_OPTIONAL_FN(const rproxy_api_t *, rproxy_api, (int version));
@@ -36,7 +49,7 @@ APR_DECLARE_OPTIONAL_FN(const rproxy_api_t *, rproxy_api, (int version));
  * before ErrorDocument handling, after hop-by-hop fields are gone). Called for r->proxyreq == PROXYREQ_REVERSE. */
 APR_DECLARE_OPTIONAL_FN(void, rproxy_reverse_headers, (request_rec *r));
 
-/** mod_rproxy: URLs of the members of a balancer ("balancer://name", lower case) visible to this server, as configured; an
+/** mod_rproxy: URLs of the members of a balancer ("balancer://name", lower case) visible to this server, those added at run time too; an
  * array of const char * from pool, or NULL when there is no such balancer. */
 APR_DECLARE_OPTIONAL_FN(apr_array_header_t *, rproxy_balancer_members, (apr_pool_t *pool, server_rec *s, const char *name));
 
@@ -47,6 +60,9 @@ typedef struct rproxy_result_t {
     int timed_out;          /**< it did not answer in time */
     int after_sending;      /**< it closed after bytes of the request were sent */
     apr_off_t sent, received; /**< bytes to and from the member */
+    apr_interval_time_t connect_us, first_byte_us, total_us; /**< from the start of its last attempt; -1: that was not reached, or no
+                                 connection had to be made. Since version 4. */
+    int from_member;        /**< status is the member's own, not made in its place. Since version 4. */
 } rproxy_result_t;
 
 typedef struct rproxy_balancing_t rproxy_balancing_t; /**< one request on its way through a balancer; of the balancer module */
@@ -65,6 +81,8 @@ typedef struct rproxy_balancer_api_t {
     /** After next() said NULL: microseconds from now_us (monotonic) that the caller may go on asking it (`timeout` of the balancer);
      * 0: waiting is over or can not help. Since version 3. */
     apr_interval_time_t (*patience)(rproxy_balancing_t *b, apr_time_t now_us);
+    /** URLs of the members that a balancer has now, added ones too: of const char *, from pool; NULL: no such balancer. Since version 4. */
+    apr_array_header_t *(*members)(apr_pool_t *pool, const server_rec *s, const char *name);
 } rproxy_balancer_api_t;
 
 /** mod_rproxy_balancer: its functions, or NULL when version is newer than what it has. */

@@ -245,7 +245,7 @@ EOF
 ok($good, 'what has no effect yet is taken');
 my @later = $text =~ /RP0031: (.*)/g;
 is(@later, 1, '... with one notice') or diag($text);
-is(join(' ', sort map { split /, / } $later[0] =~ /version: (.*)/), 'BalancerGrowth BalancerPersist ProxyHCExpr growth hcinterval hcmethod nonce', '... that names each once');
+is(join(' ', sort map { split /, / } $later[0] =~ /version: (.*)/), 'BalancerPersist ProxyHCExpr hcinterval hcmethod nonce', '... that names each once');
 is(() = $text =~ /RP0032: /g, 1, 'one notice about what concerns forward proxies');
 like($text, qr/RP0032: .*: AllowCONNECT, ProxyDomain;/, '... names them');
 

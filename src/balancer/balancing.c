@@ -2,7 +2,6 @@
 #include "balancer/balancing.h"
 
 #include <apr_hash.h>
-#include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_log.h>
 #include <string.h>
@@ -15,22 +14,33 @@ APLOG_USE_MODULE(rproxy_balancer);
 
 /* A request that makes members close their connection must not walk over all of them. */
 #define CLOSE_FAILOVERS_MAX 2
+/* How often in a row the chosen member may be removed in just that moment. */
+#define REMOVED_RETRIES_MAX 8
+#define RETRY_S_DEFAULT 60
 
 struct rproxy_balancing_t {
     request_rec *r;
     rp_balancer_t *bal;
     const char *target;
-    int *tried;            /**< by member */
+    char *tried;           /**< by place */
     int ntried;
     int closes;            /**< tries that ended by a close after bytes were sent */
     rp_member_t *current;  /**< under way, or NULL */
+    rp_worker_t *worker;   /**< of the last choice */
     rp_member_t *closed;   /**< closed after bytes were sent, by the last try, or NULL */
     const char *route;     /**< of the session, or NULL */
     const char *sticky_name;
     int looked_for_session;
     int nobody;            /**< the last choice failed because no member could be used */
     apr_time_t give_up_us; /**< monotonic; when waiting for a member ends, 0: it has not begun */
-    rp_balancer_view_t *view; /**< room, used again by each choice */
+    rp_balancer_view_t view;  /**< room for one view of each place, used again by each choice */
+    rp_live_t *live;       /**< only while a choice is made */
+    struct {               /**< what the end of a try needs of the balancer's settings as they were at its choice */
+        unsigned char failonstatus[RP_SHM_CODES_SIZE];
+        int failontimeout;
+        apr_interval_time_t timeout_us;
+        int nmembers;
+    } then;
 };
 
 static const rproxy_api_t *core_api;
@@ -59,6 +69,21 @@ rp_balancer_t *rp_balancing_of(const rp_balancer_conf_t *conf)
 const apr_array_header_t *rp_balancing_shown(const server_rec *s)
 {
     return core_api != NULL && core_api->proxy_status(s) ? core_api->balancers(s) : NULL;
+}
+
+apr_array_header_t *rp_balancing_visible(apr_pool_t *pool, const server_rec *s)
+{
+    const apr_array_header_t *visible = core_api != NULL ? core_api->balancers(s) : NULL;
+    apr_array_header_t *out = apr_array_make(pool, 8, sizeof(rp_balancer_t *));
+    int i;
+
+    for (i = 0; rp_shared_ready() && visible != NULL && i < visible->nelts; i++) {
+        rp_balancer_t *b = rp_balancing_of(APR_ARRAY_IDX(visible, i, const rp_balancer_conf_t *));
+        if (b != NULL) {
+            APR_ARRAY_PUSH(out, rp_balancer_t *) = b;
+        }
+    }
+    return out;
 }
 
 static rp_balancer_t *find_balancer(const server_rec *s, const char *name)
@@ -90,7 +115,7 @@ static apr_status_t balancing_gone(void *data)
 
 static rproxy_balancing_t *begin(request_rec *r, const char *name, const char *target)
 {
-    rp_balancer_t *bal = find_balancer(r->server, name);
+    rp_balancer_t *bal = rp_shared_ready() ? find_balancer(r->server, name) : NULL;
     rproxy_balancing_t *b;
 
     if (bal == NULL) {
@@ -100,73 +125,98 @@ static rproxy_balancing_t *begin(request_rec *r, const char *name, const char *t
     b->r = r;
     b->bal = bal;
     b->target = target;
-    b->tried = apr_pcalloc(r->pool, sizeof(int) * (apr_size_t)(bal->nmembers + 1));
+    b->tried = apr_pcalloc(r->pool, (apr_size_t)bal->nslots + 1);
+    b->view.members = apr_palloc(r->pool, sizeof(*b->view.members) * (apr_size_t)(bal->nslots + 1));
     apr_pool_cleanup_register(r->pool, b, balancing_gone, apr_pool_cleanup_null);
     return b;
+}
+
+/* URLs of the members there are now. */
+static apr_array_header_t *members(apr_pool_t *pool, const server_rec *s, const char *name)
+{
+    rp_balancer_t *bal = rp_shared_ready() ? find_balancer(s, name) : NULL;
+    apr_array_header_t *urls;
+    rp_live_t *live;
+    int i;
+
+    if (bal == NULL) {
+        return NULL;
+    }
+    live = rp_live_acquire(bal);
+    urls = apr_array_make(pool, live->n, sizeof(const char *));
+    for (i = 0; i < live->n; i++) {
+        APR_ARRAY_PUSH(urls, const char *) = live->members[i].worker->name;
+    }
+    rp_live_release(live);
+    return urls;
 }
 
 /* ---- the view ---- */
 
 static apr_uint32_t load32(const apr_uint32_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
 static apr_uint64_t load64(const apr_uint64_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
+static void add64(apr_uint64_t *p, apr_uint64_t n) { __atomic_fetch_add(p, n, __ATOMIC_RELAXED); }
 
-static void snapshot(const rp_member_t *m, rp_member_view_t *out)
+/* What methods other than the plainest look at. */
+static void snapshot_counts(const rp_member_t *m, rproxy_lbmember_t *lb)
 {
     const rp_shm_member_t *shm = m->shm;
-    const rp_worker_params_t *p = &m->worker->params;
 
-    out->status = load32(&shm->status);
-    out->lbset = __atomic_load_n(&shm->lbset, __ATOMIC_RELAXED);
-    out->route = p->route;
-    out->redirect = p->redirect;
-    out->error_us = __atomic_load_n(&shm->error_us, __ATOMIC_RELAXED);
-    out->retry_us = apr_time_from_sec(p->retry_s >= 0 ? p->retry_s : 60);
-    out->lb.name = m->worker->name;
-    out->lb.weight_x100 = __atomic_load_n(&shm->weight_x100, __ATOMIC_RELAXED);
-    out->lb.lbstatus = __atomic_load_n(&shm->lbstatus, __ATOMIC_RELAXED);
-    out->lb.busy = load32(&shm->busy);
-    out->lb.sent = load64(&shm->sent);
-    out->lb.received = load64(&shm->received);
-    out->lb.elected = load64(&shm->elected);
+    lb->busy = rp_shared_busy_of(m);
+    lb->sent = load64(&shm->sent);
+    lb->received = load64(&shm->received);
+    lb->elected = load64(&shm->elected);
+    lb->latency_us = __atomic_load_n(&shm->latency_us, __ATOMIC_RELAXED);
+    lb->usable_since_us = __atomic_load_n(&shm->usable_since_us, __ATOMIC_RELAXED);
 }
 
-static rp_balancer_view_t *view_take(rproxy_balancing_t *b)
+/* What holds, and on top of it the state of this moment. */
+static void view_take(rproxy_balancing_t *b)
 {
-    rp_balancer_view_t *v = b->view;
+    const rp_live_t *live = b->live;
+    rp_balancer_view_t *v = &b->view;
     int i;
 
-    if (v == NULL) {
-        v = b->view = apr_palloc(b->r->pool, sizeof(*v));
-        v->n = b->bal->nmembers;
-        v->members = apr_pcalloc(b->r->pool, sizeof(*v->members) * (apr_size_t)(v->n + 1));
-    }
+    v->n = live->n;
     v->now_us = rp_clock_now_us();
+    memcpy(v->members, live->views, sizeof(*v->members) * (apr_size_t)v->n);
     for (i = 0; i < v->n; i++) {
-        snapshot(&b->bal->members[i], &v->members[i]);
-        v->members[i].lb.index = i;
-        v->members[i].tried = b->tried[i];
+        const rp_member_t *m = live->members[i].slot;
+        rp_member_view_t *out = &v->members[i];
+
+        out->status = load32(&m->shm->status);
+        if (out->status & RP_ST_IN_ERROR) {
+            out->error_us = __atomic_load_n(&m->shm->error_us, __ATOMIC_RELAXED);
+        }
+        out->lb.lbstatus = __atomic_load_n(&m->shm->lbstatus, __ATOMIC_RELAXED);
+        out->tried = b->tried[m->place];
+        if (live->method_wants_counts) {
+            snapshot_counts(m, &out->lb);
+        }
     }
-    return v;
 }
 
 /*
  * When every member is in error the balancer may as well try them: forcerecovery. A new request clears all errors. One that lost its
  * member on the way may only try the others itself: what it learns is said by the entry of the member it gets.
  */
-static void force_recovery(rproxy_balancing_t *b, rp_balancer_view_t *v)
+static void force_recovery(rproxy_balancing_t *b)
 {
+    rp_balancer_view_t *v = &b->view;
     int i;
 
-    if (b->bal->conf->params.forcerecovery == RP_OFF || !rp_all_in_error(v)) {
+    if (!b->live->settings.forcerecovery || !rp_all_in_error(v)) {
         return;
     }
     for (i = 0; i < v->n; i++) {
         v->members[i].status &= ~(unsigned)RP_ST_IN_ERROR;
         if (b->ntried == 0) {
-            __atomic_fetch_and(&b->bal->members[i].shm->status, ~(apr_uint32_t)RP_ST_IN_ERROR, __ATOMIC_ACQ_REL);
+            __atomic_fetch_and(&b->live->members[i].slot->shm->status, ~(apr_uint32_t)RP_ST_IN_ERROR, __ATOMIC_ACQ_REL);
         }
     }
     if (b->ntried == 0) {
+        add64(&b->bal->shm->forced_recoveries, 1);
+        rp_shared_event(b->bal, NULL, "all members were in error and are tried again (forcerecovery)");
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, b->r,
                       "RP0703: %s: all %d members are in error; all are tried again (forcerecovery)", b->bal->conf->name, v->n);
     }
@@ -176,18 +226,13 @@ static void force_recovery(rproxy_balancing_t *b, rp_balancer_view_t *v)
 
 static void find_session(rproxy_balancing_t *b)
 {
-    const rp_balancer_params_t *p = &b->bal->conf->params;
-    rp_sticky_t sticky = {0};
-
     b->looked_for_session = 1;
-    if (p->stickysession == NULL) {
+    if (b->live->stickysession == NULL) {
         return;
     }
-    rp_sticky_parse(&sticky, b->r->pool, p->stickysession);
-    sticky.sep = p->stickysep >= 0 ? p->stickysep : '.';
-    sticky.semicolon_ends = p->scolonpathdelim == RP_ON;
-    b->route = rp_sticky_route(&sticky, b->r->pool, b->target, apr_table_get(b->r->headers_in, "Cookie"), &b->sticky_name);
+    b->route = rp_sticky_route(&b->live->sticky, b->r->pool, b->target, apr_table_get(b->r->headers_in, "Cookie"), &b->sticky_name);
     if (b->route != NULL) {
+        b->sticky_name = apr_pstrdup(b->r->pool, b->sticky_name);
         apr_table_setn(b->r->subprocess_env, "BALANCER_SESSION_STICKY", b->sticky_name);
         apr_table_setn(b->r->subprocess_env, "BALANCER_SESSION_ROUTE", b->route);
         apr_table_setn(b->r->notes, "session-sticky", b->sticky_name);
@@ -196,18 +241,18 @@ static void find_session(rproxy_balancing_t *b)
 }
 
 /* 1: the session decided, well or not. */
-static int choose_by_session(rproxy_balancing_t *b, const rp_balancer_view_t *v, rp_choice_t *choice, const char **why)
+static int choose_by_session(rproxy_balancing_t *b, rp_choice_t *choice, const char **why)
 {
     int redirected = 0;
-    rp_route_result_e found = b->route ? rp_select_route(v, b->route, choice, &redirected) : RP_ROUTE_NONE;
+    rp_route_result_e found = b->route ? rp_select_route(&b->view, b->route, choice, &redirected) : RP_ROUTE_NONE;
 
-    if (b->bal->conf->params.stickysession != NULL && (found != RP_ROUTE_FOUND || redirected)) {
+    if (b->live->stickysession != NULL && (found != RP_ROUTE_FOUND || redirected)) {
         apr_table_setn(b->r->subprocess_env, "BALANCER_ROUTE_CHANGED", "1");
     }
     if (found == RP_ROUTE_FOUND) {
         return 1;
     }
-    if (found == RP_ROUTE_UNUSABLE && b->bal->conf->params.nofailover == RP_ON) {
+    if (found == RP_ROUTE_UNUSABLE && b->live->settings.nofailover) {
         *why = apr_psprintf(b->r->pool, "the member of route %s can not be used, and nofailover is On", b->route);
         return 1;
     }
@@ -216,65 +261,67 @@ static int choose_by_session(rproxy_balancing_t *b, const rp_balancer_view_t *v,
 
 /* ---- errors of members ---- */
 
-static void set_error(rproxy_balancing_t *b, rp_member_t *m, const char *why)
+/* Of the member of the last choice. */
+static void set_error(rproxy_balancing_t *b, rp_member_t *m, rp_error_why_e reason, const char *why)
 {
+    rp_shm_member_t *shm = m->shm;
+    const char *name = b->worker->name;
     apr_uint32_t before;
 
-    if (load32(&m->shm->status) & RP_ST_IGNORE_ERRORS) {
+    if (load32(&shm->status) & RP_ST_IGNORE_ERRORS) {
         return;
     }
-    __atomic_store_n(&m->shm->error_us, rp_clock_now_us(), __ATOMIC_RELAXED);
-    __atomic_fetch_add(&m->shm->retries, 1, __ATOMIC_RELAXED);
-    before = __atomic_fetch_or(&m->shm->status, RP_ST_IN_ERROR, __ATOMIC_ACQ_REL);
-    if (!(before & RP_ST_IN_ERROR)) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, b->r, "RP0704: %s: member %s is in error for %d s: %s", b->bal->conf->name,
-                      m->worker->name, m->worker->params.retry_s >= 0 ? m->worker->params.retry_s : 60, why);
+    __atomic_store_n(&shm->error_us, rp_clock_now_us(), __ATOMIC_RELAXED);
+    __atomic_store_n(&shm->error_why, reason, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&shm->retries, 1, __ATOMIC_RELAXED);
+    before = __atomic_fetch_or(&shm->status, RP_ST_IN_ERROR, __ATOMIC_ACQ_REL);
+    if (before & RP_ST_IN_ERROR) {
+        return;
     }
-}
-
-/* 1: the list of codes ("500,503 504") holds the status. */
-static int code_listed(const char *list, int status)
-{
-    char code[8];
-    const char *p = list;
-
-    apr_snprintf(code, sizeof(code), "%d", status);
-    while (p != NULL && (p = strstr(p, code)) != NULL) {
-        if ((p == list || !apr_isdigit(p[-1])) && !apr_isdigit(p[strlen(code)])) {
-            return 1;
-        }
-        p++;
-    }
-    return 0;
+    add64(&shm->errors_set, 1);
+    __atomic_store_n(&shm->state_changed_at, apr_time_now(), __ATOMIC_RELAXED);
+    rp_shared_event(b->bal, m, apr_psprintf(b->r->pool, "%s: in error: %s", name, why));
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, b->r, "RP0704: %s: member %s is in error for %d s: %s", b->bal->conf->name, name,
+                  b->worker->params.retry_s >= 0 ? b->worker->params.retry_s : RETRY_S_DEFAULT, why);
 }
 
 /* ---- the choice ---- */
 
-static void publish(rproxy_balancing_t *b, const rp_member_t *m)
+static void publish(rproxy_balancing_t *b, const rp_live_member_t *m)
 {
     apr_table_t *env = b->r->subprocess_env;
 
     apr_table_setn(env, "BALANCER_NAME", b->bal->conf->name);
     apr_table_setn(env, "BALANCER_WORKER_NAME", m->worker->name);
-    apr_table_setn(env, "BALANCER_WORKER_ROUTE", m->worker->params.route ? m->worker->params.route : "");
+    apr_table_setn(env, "BALANCER_WORKER_ROUTE", apr_pstrdup(b->r->pool, m->settings.route));
+}
+
+/* 1: the member of this choice is ours until leave_member. 0: it was removed since the view was taken, and may be gone any moment. */
+static int claim_member(rproxy_balancing_t *b, const rp_live_member_t *m)
+{
+    rp_shared_busy(m->slot, 1);
+    b->current = m->slot;
+    if (__atomic_load_n(&m->slot->shm->lease, __ATOMIC_SEQ_CST) == m->incarnation) {
+        return 1;
+    }
+    leave_member(b);
+    return 0;
 }
 
 static rp_worker_t *enter_member(rproxy_balancing_t *b, const rp_choice_t *choice)
 {
-    rp_member_t *m = &b->bal->members[choice->member];
+    const rp_live_member_t *m = &b->live->members[choice->member];
+    rp_shm_member_t *shm = m->slot->shm;
     int i;
 
     for (i = 0; i < choice->ncandidates; i++) {
-        __atomic_fetch_add(&b->bal->members[choice->candidates[i]].shm->lbstatus, choice->lbstatus_delta[i], __ATOMIC_RELAXED);
+        __atomic_fetch_add(&b->live->members[choice->candidates[i]].slot->shm->lbstatus, choice->lbstatus_delta[i], __ATOMIC_RELAXED);
     }
-    if (load32(&m->shm->status) & RP_ST_IN_ERROR) { /* its retry time is over: this request finds out */
-        __atomic_fetch_and(&m->shm->status, ~(apr_uint32_t)RP_ST_IN_ERROR, __ATOMIC_ACQ_REL);
+    if (load32(&shm->status) & RP_ST_IN_ERROR) { /* its retry time is over: this request finds out */
+        __atomic_fetch_and(&shm->status, ~(apr_uint32_t)RP_ST_IN_ERROR, __ATOMIC_ACQ_REL);
     }
-    __atomic_fetch_add(&m->shm->elected, 1, __ATOMIC_RELAXED);
-    b->tried[choice->member] = 1;
-    b->ntried++;
-    b->current = m;
-    rp_shared_busy(m, 1);
+    add64(&shm->elected, 1);
+    b->worker = m->worker;
     publish(b, m);
     return m->worker;
 }
@@ -282,10 +329,10 @@ static rp_worker_t *enter_member(rproxy_balancing_t *b, const rp_choice_t *choic
 /* 1: the limits allow one more try. */
 static int may_try(const rproxy_balancing_t *b, const char **why)
 {
-    int max = b->bal->conf->params.maxattempts;
+    int max = b->live->settings.maxattempts;
 
     if (max < 0) {
-        max = b->bal->nmembers > 1 ? b->bal->nmembers - 1 : 0;
+        max = b->live->n > 1 ? b->live->n - 1 : 0;
     }
     if (b->ntried > max) {
         *why = "as many members were tried as maxattempts allows";
@@ -298,30 +345,61 @@ static int may_try(const rproxy_balancing_t *b, const char **why)
     return 1;
 }
 
-static rp_worker_t *choose(rproxy_balancing_t *b, const char **why)
+/* Who gets it, by what holds at this moment. 1: b->current is claimed, or nobody can be chosen; 0: the chosen one just went, try again. */
+static int choose_once(rproxy_balancing_t *b, const char **why, rp_worker_t **worker)
 {
     rproxy_lbcontext_t context = {0};
     rp_choice_t choice;
-    rp_balancer_view_t *v;
 
-    *why = b->bal->nmembers == 0 ? "the balancer has no members" : "no member can be used";
-    leave_member(b);
-    b->nobody = 0;
-    if (b->bal->nmembers == 0 || !may_try(b, why)) {
-        return NULL;
-    }
-    v = view_take(b);
-    force_recovery(b, v);
+    view_take(b);
+    force_recovery(b);
     if (!b->looked_for_session) {
         find_session(b);
     }
     choice.member = -1;
-    if (!choose_by_session(b, v, &choice, why)) {
-        context.now_us = v->now_us;
-        rp_select(v, b->bal->method, &context, &choice);
+    if (!choose_by_session(b, &choice, why)) {
+        context.now_us = b->view.now_us;
+        rp_select(&b->view, b->live->method, &context, &choice);
         b->nobody = choice.member < 0;
     }
-    return choice.member >= 0 ? enter_member(b, &choice) : NULL;
+    if (choice.member < 0) {
+        return 1;
+    }
+    b->tried[b->live->members[choice.member].slot->place] = 1;
+    if (!claim_member(b, &b->live->members[choice.member])) {
+        return 0;
+    }
+    b->ntried++;
+    *worker = enter_member(b, &choice);
+    return 1;
+}
+
+static void settings_remember(rproxy_balancing_t *b)
+{
+    const rp_balancer_settings_t *s = &b->live->settings;
+
+    memcpy(b->then.failonstatus, s->failonstatus, sizeof(b->then.failonstatus));
+    b->then.failontimeout = s->failontimeout;
+    b->then.timeout_us = s->timeout_us;
+    b->then.nmembers = b->live->n;
+}
+
+static rp_worker_t *choose(rproxy_balancing_t *b, const char **why)
+{
+    rp_worker_t *worker = NULL;
+    int settled = 0, i;
+
+    leave_member(b);
+    b->nobody = 0;
+    for (i = 0; !settled && i < REMOVED_RETRIES_MAX; i++) {
+        b->live = rp_live_acquire(b->bal);
+        settings_remember(b);
+        *why = b->live->n == 0 ? "the balancer has no members" : "no member can be used";
+        settled = b->live->n == 0 || !may_try(b, why) || choose_once(b, why, &worker);
+        rp_live_release(b->live);
+        b->live = NULL;
+    }
+    return worker;
 }
 
 /* As choose(), and when nobody is left the client gets a 502 for the close of the last member: failonstatus may list that. */
@@ -329,35 +407,65 @@ static rp_worker_t *next(rproxy_balancing_t *b, const char **why)
 {
     rp_worker_t *worker = choose(b, why);
 
-    if (worker == NULL && b->closed != NULL && code_listed(b->bal->conf->params.failonstatus, HTTP_BAD_GATEWAY)) {
-        set_error(b, b->closed, "it closed the connection without an answer (502 in failonstatus)");
+    if (worker == NULL && b->closed != NULL && rp_shm_codes_has(b->then.failonstatus, HTTP_BAD_GATEWAY)) {
+        set_error(b, b->closed, RP_WHY_CLOSED, "it closed the connection without an answer (502 in failonstatus)");
     }
     return worker;
 }
 
 /* ---- the end of a try ---- */
 
+/* The weight of a new value is an eighth. A lost update between two threads is no harm. */
+static void average(apr_uint32_t *avg, apr_interval_time_t us)
+{
+    apr_uint32_t now = us < APR_UINT32_MAX / 8 ? (apr_uint32_t)us : APR_UINT32_MAX / 8;
+    apr_uint32_t old = __atomic_load_n(avg, __ATOMIC_RELAXED);
+
+    __atomic_store_n(avg, old == 0 ? now : old - old / 8 + now / 8, __ATOMIC_RELAXED);
+}
+
+static void count(rp_shm_member_t *shm, const rproxy_result_t *result)
+{
+    add64(&shm->sent, (apr_uint64_t)result->sent);
+    add64(&shm->received, (apr_uint64_t)result->received);
+    if (result->from_member && result->status >= 100 && result->status <= 599) {
+        add64(&shm->responses[result->status / 100 - 1], 1);
+    }
+    if (result->connect_us >= 0) {
+        rp_shm_observe(&shm->times[RP_TIMES_CONNECT], result->connect_us);
+    }
+    if (result->first_byte_us >= 0) {
+        rp_shm_observe(&shm->times[RP_TIMES_FIRST_BYTE], result->first_byte_us);
+        average(&shm->latency_us, result->first_byte_us);
+    }
+    if (result->total_us >= 0) {
+        rp_shm_observe(&shm->times[RP_TIMES_TOTAL], result->total_us);
+    }
+    add64(&shm->connect_errors, (apr_uint64_t)(result->unreachable != 0));
+    add64(&shm->timeouts, (apr_uint64_t)(result->timed_out != 0));
+    add64(&shm->closes, (apr_uint64_t)(result->after_sending != 0));
+}
+
 static void report(rproxy_balancing_t *b, const rproxy_result_t *result)
 {
-    const rp_balancer_params_t *p = &b->bal->conf->params;
     rp_member_t *m = b->current;
 
     if (m == NULL) {
         return;
     }
-    __atomic_fetch_add(&m->shm->sent, (apr_uint64_t)result->sent, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&m->shm->received, (apr_uint64_t)result->received, __ATOMIC_RELAXED);
+    count(m->shm, result);
     b->closes += result->after_sending;
     b->closed = result->after_sending && result->status == 0 ? m : NULL;
     if (result->unreachable) {
-        __atomic_fetch_add(&m->shm->failed, 1, __ATOMIC_RELAXED);
-        set_error(b, m, "it can not be reached");
+        add64(&m->shm->failed, 1);
+        set_error(b, m, RP_WHY_UNREACHABLE, "it can not be reached");
     }
-    else if (result->timed_out && (p->failontimeout == RP_ON || code_listed(p->failonstatus, HTTP_BAD_GATEWAY))) {
-        set_error(b, m, "it did not answer in time (failontimeout, or 502 in failonstatus)");
+    else if (result->timed_out && (b->then.failontimeout || rp_shm_codes_has(b->then.failonstatus, HTTP_BAD_GATEWAY))) {
+        set_error(b, m, RP_WHY_TIMEOUT, "it did not answer in time (failontimeout, or 502 in failonstatus)");
     }
-    else if (result->status > 0 && code_listed(p->failonstatus, result->status)) {
-        set_error(b, m, apr_psprintf(b->r->pool, "a status of %d (failonstatus)", result->status));
+    else if (result->status > 0 && rp_shm_codes_has(b->then.failonstatus, result->status)) {
+        __atomic_store_n(&m->shm->error_status, (apr_uint32_t)result->status, __ATOMIC_RELAXED);
+        set_error(b, m, RP_WHY_STATUS, apr_psprintf(b->r->pool, "a status of %d (failonstatus)", result->status));
     }
     else if (result->status > 0) {
         __atomic_store_n(&m->shm->retries, 0, __ATOMIC_RELAXED);
@@ -368,15 +476,13 @@ static void report(rproxy_balancing_t *b, const rproxy_result_t *result)
 /* One deadline for the request, kept here: nobody else's waiting depends on it. */
 static apr_interval_time_t patience(rproxy_balancing_t *b, apr_time_t now_us)
 {
-    apr_interval_time_t timeout_us = b->bal->conf->params.timeout_us;
-
-    if (!b->nobody || timeout_us <= 0 || b->ntried >= b->bal->nmembers) {
+    if (!b->nobody || b->then.timeout_us <= 0 || b->ntried >= b->then.nmembers) {
         return 0;
     }
     if (b->give_up_us == 0) {
-        b->give_up_us = now_us + timeout_us;
+        b->give_up_us = now_us + b->then.timeout_us;
     }
     return b->give_up_us > now_us ? b->give_up_us - now_us : 0;
 }
 
-const rproxy_balancer_api_t rp_balancing_api = {RPROXY_API_VERSION, begin, next, report, patience};
+const rproxy_balancer_api_t rp_balancing_api = {RPROXY_API_VERSION, begin, next, report, patience, members};

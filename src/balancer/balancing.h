@@ -16,6 +16,9 @@ void rp_balancing_configure(const rproxy_api_t *core, apr_array_header_t *balanc
 /** The run-time side of a balancer's configuration, or NULL. */
 rp_balancer_t *rp_balancing_of(const rp_balancer_conf_t *conf);
 
+/** All that a server sees, its own and inherited ones: of rp_balancer_t *, from pool; empty in a child that serves none. */
+apr_array_header_t *rp_balancing_visible(apr_pool_t *pool, const server_rec *s);
+
 /** Balancers that the server-status page of this server shows: of const rp_balancer_conf_t *, or NULL: ProxyStatus is Off. */
 const apr_array_header_t *rp_balancing_shown(const server_rec *s);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "balancer/select.h"
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 #include <string.h>
 
@@ -196,6 +197,37 @@ int rp_all_in_error(const rp_balancer_view_t *view)
         }
     }
     return view->n > 0;
+}
+
+static const struct {
+    unsigned flag;
+    char letter;
+} letters[] = {{RP_ST_INITIALIZED, 'O'}, {RP_ST_IGNORE_ERRORS, 'I'}, {RP_ST_DRAIN, 'N'},       {RP_ST_GENERIC, 'G'},
+               {RP_ST_IN_SHUTDOWN, 'U'}, {RP_ST_DISABLED, 'D'},      {RP_ST_STOPPED, 'S'},     {RP_ST_IN_ERROR, 'E'},
+               {RP_ST_HOT_STANDBY, 'H'}, {RP_ST_FREE, 'F'},          {RP_ST_HC_FAIL, 'C'},     {RP_ST_HOT_SPARE, 'R'}};
+
+char rp_flag_letter(unsigned flag)
+{
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(letters) / sizeof(letters[0]); i++) {
+        if (letters[i].flag == flag) {
+            return letters[i].letter;
+        }
+    }
+    return '?';
+}
+
+unsigned rp_flag_of(char letter)
+{
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(letters) / sizeof(letters[0]); i++) {
+        if (letters[i].letter == apr_toupper(letter)) {
+            return letters[i].flag;
+        }
+    }
+    return 0;
 }
 
 void rp_status_text(unsigned status, char *out, apr_size_t size)

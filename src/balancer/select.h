@@ -56,6 +56,12 @@ void rp_select(const rp_balancer_view_t *view, const rproxy_lbmethod_t *method, 
 /** State in words, each with a blank behind it: "Init Ign Ok "; the words that mod_proxy's users know. out holds size bytes. */
 void rp_status_text(unsigned status, char *out, apr_size_t size);
 
+/** The letter of one flag as status= has it ("D"), '?' for what is no flag. */
+char rp_flag_letter(unsigned flag);
+
+/** The flag of a letter, either case; 0: there is none. */
+unsigned rp_flag_of(char letter);
+
 /** Result of a look-up by route. */
 typedef enum rp_route_result_e {
     RP_ROUTE_NONE = 0,     /**< no member has this route */

@@ -4,158 +4,50 @@
 #include <ap_mpm.h>
 #include <ap_provider.h>
 #include <ap_slotmem.h>
-#include <apr_hash.h>
 #include <apr_strings.h>
 #include <http_log.h>
 #include <unistd.h>
+#include <util_mutex.h>
+
+#include "balancer/keep.h"
+#include "balancer/live.h"
+#include "balancer/settings.h"
 
 APLOG_USE_MODULE(rproxy_balancer);
 
 #define SEGMENT_NAME "rproxy_balancers"
-#define KEPT_KEY "rproxy_balancer_kept" /* userdata of the process pool: state between generations */
-
-/** A row of gauges: what one child has under way. */
-typedef struct row_t {
-    apr_uint32_t pid;  /**< 0: free */
-    apr_uint32_t busy[]; /**< by member */
-} row_t;
+/* mod_rproxy registers this name, which administrators' Mutex lines may already have */
+#define MUTEX_NAME "proxy-balancer-shm"
 
 /** The segment of this generation; set in the parent, inherited by children. */
 static struct {
-    rp_shm_header_t *header;
-    rp_shm_member_t *members;
-    char *rows;
-    apr_size_t row_size;
-    row_t *own;        /**< this child's row, or NULL */
-} seg;
-
-/** State of a member between two generations. */
-typedef struct kept_t {
-    rp_shm_member_t shm;
-    apr_uint32_t configured; /**< fingerprint of its configuration */
-} kept_t;
-
-static row_t *row_at(apr_uint32_t i)
-{
-    return (row_t *)(seg.rows + (apr_size_t)i * seg.row_size);
-}
-
-/* ---- from generation to generation ---- */
-
-static const char *member_key(apr_pool_t *p, const rp_balancer_t *b, const rp_member_t *m)
-{
-    const server_rec *s = b->conf->server;
-
-    return apr_psprintf(p, "%s:%u|%s|%s", s->server_hostname ? s->server_hostname : "", (unsigned)s->port, b->conf->name,
-                        m->worker->name);
-}
-
-/* What the configuration says of a member, as one number: a change of its line must win over what is remembered. */
-static apr_uint32_t fingerprint(const rp_worker_params_t *p)
-{
-    apr_uint32_t h = 2166136261u;
-    const int parts[] = {p->loadfactor_x100, p->lbset, (int)p->status_set, (int)p->status_clear};
-    apr_size_t i;
-
-    for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        h = (h ^ (apr_uint32_t)parts[i]) * 16777619u;
-    }
-    return h;
-}
-
-/** What the cleanup of a generation needs. */
-typedef struct keeper_t {
+    rp_shm_map_t map;
+    void *mem;
+    apr_size_t size;
+    apr_array_header_t *balancers; /**< of rp_balancer_t * */
+    apr_global_mutex_t *mutex;
+    rp_shm_row_t *own;             /**< this process's row, or NULL */
     server_rec *server;
     apr_pool_t *process_pool;
-    apr_array_header_t *balancers;
-} keeper_t;
+    pid_t owner;                   /**< who made it */
+} seg;
 
-static apr_status_t keep_state(void *data)
-{
-    const keeper_t *k = data;
-    apr_pool_t *pool;
-    apr_hash_t *kept;
-    void *old = NULL;
-    int i, j;
-
-    /* no child of the process pool: that one may be on its way out, and has destroyed its children before pconf */
-    if (seg.header == NULL || apr_pool_create(&pool, NULL) != APR_SUCCESS) {
-        return APR_SUCCESS;
-    }
-    apr_pool_userdata_get(&old, KEPT_KEY, k->process_pool);
-    if (old != NULL) {
-        apr_pool_destroy(apr_hash_pool_get(old));
-    }
-    kept = apr_hash_make(pool);
-    for (i = 0; i < k->balancers->nelts; i++) {
-        const rp_balancer_t *b = APR_ARRAY_IDX(k->balancers, i, rp_balancer_t *);
-        for (j = 0; j < b->nmembers; j++) {
-            kept_t *entry = apr_palloc(pool, sizeof(*entry));
-            entry->shm = *b->members[j].shm;
-            entry->configured = fingerprint(&b->members[j].worker->params);
-            apr_hash_set(kept, member_key(pool, b, &b->members[j]), APR_HASH_KEY_STRING, entry);
-        }
-    }
-    /* copies the key: this module may be unloaded before the next generation reads it */
-    (void)apr_pool_userdata_set(kept, KEPT_KEY, NULL, k->process_pool);
-    seg.header = NULL;
-    return APR_SUCCESS;
-}
-
-static void member_start(rp_shm_member_t *shm, const rp_worker_params_t *p)
-{
-    memset(shm, 0, sizeof(*shm));
-    shm->weight_x100 = p->loadfactor_x100 > 0 ? p->loadfactor_x100 : 100;
-    shm->lbset = p->lbset > 0 ? p->lbset : 0;
-    shm->status = (RP_ST_INITIALIZED | p->status_set) & ~p->status_clear;
-}
-
-/* Counters go on; what was learned (an error) goes on unless the configuration of the member changed. */
-static void member_resume(rp_shm_member_t *shm, const kept_t *kept, const rp_worker_params_t *p)
-{
-    shm->elected = kept->shm.elected;
-    shm->sent = kept->shm.sent;
-    shm->received = kept->shm.received;
-    shm->failed = kept->shm.failed;
-    if (kept->configured != fingerprint(p)) {
-        return;
-    }
-    shm->lbstatus = kept->shm.lbstatus;
-    if (kept->shm.status & RP_ST_IN_ERROR) {
-        shm->status |= RP_ST_IN_ERROR;
-        shm->error_us = kept->shm.error_us;
-        shm->retries = kept->shm.retries;
-    }
-}
+const rp_shm_map_t *rp_shared_map(void) { return &seg.map; }
+int rp_shared_ready(void) { return seg.map.header != NULL && seg.own != NULL; }
+const apr_array_header_t *rp_shared_balancers(void) { return seg.map.header ? seg.balancers : NULL; }
 
 /* ---- making the segment ---- */
 
-static int count_members(const apr_array_header_t *balancers)
-{
-    int i, n = 0;
-
-    for (i = 0; i < balancers->nelts; i++) {
-        n += APR_ARRAY_IDX(balancers, i, rp_balancer_t *)->nmembers;
-    }
-    return n;
-}
-
-static apr_status_t segment_make(apr_pool_t *pconf, server_rec *s, apr_uint32_t nmembers, apr_uint32_t nchildren)
+static void *slotmem_get(apr_pool_t *pconf, server_rec *s, apr_size_t size)
 {
     const ap_slotmem_provider_t *slotmem = ap_lookup_provider(AP_SLOTMEM_PROVIDER_GROUP, "shm", AP_SLOTMEM_PROVIDER_VERSION);
-    apr_size_t members_size = (apr_size_t)nmembers * sizeof(rp_shm_member_t), size;
     ap_slotmem_instance_t *instance = NULL;
     void *mem = NULL;
     apr_status_t rv;
 
-    if (slotmem == NULL) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s,
-                     "RP0700: balancers need mod_slotmem_shm, which is not loaded: add the line "
-                     "\"LoadModule slotmem_shm_module modules/mod_slotmem_shm.so\"");
-        return APR_ENOTIMPL;
+    if (slotmem == NULL) { /* said by the check of the configuration already */
+        return NULL;
     }
-    seg.row_size = APR_ALIGN(sizeof(row_t) + (apr_size_t)nmembers * sizeof(apr_uint32_t), 64);
-    size = sizeof(rp_shm_header_t) + members_size + (apr_size_t)nchildren * seg.row_size;
     rv = slotmem->create(&instance, SEGMENT_NAME, size, 1, AP_SLOTMEM_TYPE_PREGRAB, pconf);
     if (rv == APR_SUCCESS) {
         rv = slotmem->dptr(instance, 0, &mem);
@@ -164,109 +56,237 @@ static apr_status_t segment_make(apr_pool_t *pconf, server_rec *s, apr_uint32_t 
         ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s,
                      "RP0701: no shared memory of %" APR_SIZE_T_FMT " bytes for the balancers; see DefaultRuntimeDir and the "
                      "limits of the system for shared memory", size);
-        return rv;
+        return NULL;
     }
-    memset(mem, 0, size);
-    seg.header = mem;
-    seg.members = (rp_shm_member_t *)((char *)mem + sizeof(rp_shm_header_t));
-    seg.rows = (char *)seg.members + members_size;
-    seg.own = NULL;
-    seg.header->magic = RP_SHM_MAGIC;
-    seg.header->layout = RP_SHM_LAYOUT;
-    seg.header->member_size = sizeof(rp_shm_member_t);
-    seg.header->nmembers = nmembers;
-    seg.header->nchildren = nchildren;
+    return mem;
+}
+
+static apr_uint32_t count_slots(const apr_array_header_t *balancers)
+{
+    apr_uint32_t n = 0;
+    int i;
+
+    for (i = 0; i < balancers->nelts; i++) {
+        n += (apr_uint32_t)APR_ARRAY_IDX(balancers, i, rp_balancer_t *)->nslots;
+    }
+    return n;
+}
+
+static apr_status_t segment_make(apr_pool_t *pconf, server_rec *s, const apr_array_header_t *balancers, apr_uint64_t generation)
+{
+    apr_uint32_t nmembers = count_slots(balancers);
+    int children = 0;
+
+    ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &children);
+    children = children > 0 ? children + 1 : 2; /* one for those that get none of their own */
+    seg.size = rp_shm_size((apr_uint32_t)balancers->nelts, nmembers, (apr_uint32_t)children);
+    seg.mem = slotmem_get(pconf, s, seg.size);
+    if (seg.mem == NULL) {
+        return APR_ENOTIMPL;
+    }
+    rp_shm_format(seg.mem, seg.size, (apr_uint32_t)balancers->nelts, nmembers, (apr_uint32_t)children, generation, apr_time_now(),
+                  &seg.map);
     return APR_SUCCESS;
 }
 
-static void members_fill(apr_pool_t *ptemp, server_rec *s, const apr_array_header_t *balancers)
+/* ---- filling it from the configuration ---- */
+
+static void member_start(rp_balancer_t *b, rp_member_t *m)
 {
-    void *kept = NULL;
-    int i, j, index = 0;
+    rp_shm_member_t *shm = m->shm;
+    rp_member_settings_t settings;
+    int i, n;
+    const rp_setting_t *rows = rp_member_setting_rows(&n);
 
-    apr_pool_userdata_get(&kept, KEPT_KEY, s->process->pool);
-    for (i = 0; i < balancers->nelts; i++) {
-        rp_balancer_t *b = APR_ARRAY_IDX(balancers, i, rp_balancer_t *);
-        for (j = 0; j < b->nmembers; j++, index++) {
-            rp_member_t *m = &b->members[j];
-            const kept_t *old = kept ? apr_hash_get(kept, member_key(ptemp, b, m), APR_HASH_KEY_STRING) : NULL;
+    shm->balancer = (apr_uint32_t)b->index;
+    if (m->configured == NULL) {
+        shm->status = RP_ST_FREE;
+        return;
+    }
+    rp_member_settings_fill(&settings, &m->configured->params, m->configured->name);
+    settings.state = RP_SLOT_USED;
+    settings.incarnation = shm->lease = 1;
+    shm->status = shm->configured_status = rp_member_status_fill(&m->configured->params);
+    shm->error_why = shm->status & RP_ST_IN_ERROR ? RP_WHY_CONFIGURED : RP_WHY_NONE;
+    for (i = 0; i < n; i++) {
+        shm->configured[rows[i].field] = rp_setting_hash(&rows[i], &settings);
+    }
+    rp_shm_member_write(shm, &settings);
+}
 
-            m->index = index;
-            m->shm = &seg.members[index];
-            member_start(m->shm, &m->worker->params);
-            if (old != NULL) {
-                member_resume(m->shm, old, &m->worker->params);
-            }
-        }
+static const char *nonce_make(apr_pool_t *p)
+{
+    unsigned char random[16];
+    char *hex = apr_palloc(p, sizeof(random) * 2 + 1);
+    size_t i;
+
+    if (apr_generate_random_bytes(random, sizeof(random)) != APR_SUCCESS) {
+        return ""; /* nothing can be changed: better than a secret that can be guessed */
+    }
+    for (i = 0; i < sizeof(random); i++) {
+        apr_snprintf(hex + 2 * i, 3, "%02x", random[i]);
+    }
+    return hex;
+}
+
+static void balancer_start(apr_pool_t *p, rp_balancer_t *b, apr_uint32_t first)
+{
+    rp_shm_balancer_t *shm = b->shm = &seg.map.balancers[b->index];
+    const char *nonce = b->conf->params.nonce;
+    rp_balancer_settings_t settings;
+    int i, n;
+    const rp_setting_t *rows = rp_balancer_setting_rows(&n);
+
+    shm->first = first;
+    shm->nslots = (apr_uint32_t)b->nslots;
+    shm->nconfigured = (apr_uint32_t)b->nconfigured;
+    rp_setting_text(shm->name, sizeof(shm->name), b->conf->name);
+    b->changes_allowed = nonce == NULL || ap_cstr_casecmp(nonce, "None") != 0;
+    rp_setting_text(shm->nonce, sizeof(shm->nonce), !b->changes_allowed ? "" : nonce ? nonce : nonce_make(p));
+    rp_balancer_settings_fill(&settings, &b->conf->params);
+    for (i = 0; i < n; i++) {
+        shm->configured[rows[i].field] = rp_setting_hash(&rows[i], &settings);
+    }
+    rp_shm_balancer_write(shm, &settings);
+    shm->changes = 1;
+    for (i = 0; i < b->nslots; i++) {
+        b->members[i].place = i;
+        b->members[i].index = (int)first + i;
+        b->members[i].shm = &seg.map.members[first + (apr_uint32_t)i];
+        member_start(b, &b->members[i]);
     }
 }
 
-apr_status_t rp_shared_create(apr_pool_t *pconf, server_rec *s, apr_array_header_t *balancers)
-{
-    keeper_t *keeper = apr_palloc(pconf, sizeof(*keeper));
-    int children = 0;
-    apr_status_t rv;
+/* ---- from generation to generation ---- */
 
-    ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &children);
-    if (children < 1) {
-        children = 1;
+/* The end of this generation: what is in the segment is judged before anything of it is believed. */
+static apr_status_t generation_end(void *data)
+{
+    rp_shm_map_t map;
+    rp_shm_err_e err;
+
+    (void)data;
+    if (seg.map.header == NULL || seg.owner != getpid()) { /* children come here too, at their exit */
+        return APR_SUCCESS;
     }
-    /* an old generation may still be leaving while a new one is complete */
-    rv = segment_make(pconf, s, (apr_uint32_t)count_members(balancers), (apr_uint32_t)children);
+    err = rp_shm_check(seg.mem, seg.size, &map);
+    if (err == RP_SHM_OK) {
+        rp_keep_store(seg.process_pool, seg.balancers, map.header->generation);
+    }
+    else {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, seg.server,
+                     "RP0714: the shared memory of the balancers %s: it is not used, and made anew; counters and changes made at "
+                     "run time are lost", rp_shm_err_str(err));
+        rp_keep_drop(seg.process_pool);
+    }
+    seg.map.header = NULL;
+    seg.balancers = NULL;
+    return APR_SUCCESS;
+}
+
+static apr_status_t mutex_make(apr_pool_t *pconf, server_rec *s)
+{
+    apr_status_t rv = ap_global_mutex_create(&seg.mutex, NULL, MUTEX_NAME, NULL, s, pconf, 0);
+
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, "RP0715: no mutex for changes of the balancers: see \"Mutex\" for " MUTEX_NAME);
+    }
+    return rv;
+}
+
+apr_status_t rp_shared_create(apr_pool_t *pconf, server_rec *s, const rproxy_api_t *core, apr_array_header_t *balancers)
+{
+    rp_keep_t *kept = rp_keep_get(s->process->pool);
+    apr_uint32_t first = 0;
+    apr_status_t rv = mutex_make(pconf, s);
+    int i;
+
+    if (rv == APR_SUCCESS) {
+        rv = segment_make(pconf, s, balancers, kept ? kept->generation + 1 : 1);
+    }
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    members_fill(pconf, s, balancers);
-    keeper->server = s;
-    keeper->process_pool = s->process->pool;
-    keeper->balancers = balancers;
-    apr_pool_pre_cleanup_register(pconf, keeper, keep_state);
+    rp_live_configure(core);
+    for (i = 0; i < balancers->nelts; i++) {
+        rp_balancer_t *b = APR_ARRAY_IDX(balancers, i, rp_balancer_t *);
+
+        b->index = i;
+        balancer_start(pconf, b, first);
+        first += (apr_uint32_t)b->nslots;
+    }
+    if (kept != NULL) {
+        rp_keep_apply(pconf, s, core, kept, &seg.map, balancers);
+    }
+    seg.balancers = balancers;
+    seg.own = NULL;
+    seg.server = s;
+    seg.process_pool = s->process->pool;
+    seg.owner = getpid();
+    apr_pool_pre_cleanup_register(pconf, NULL, generation_end);
     return APR_SUCCESS;
 }
 
-/* ---- gauges ---- */
+/* ---- writers ---- */
+
+apr_status_t rp_shared_lock(void)
+{
+    return seg.mutex != NULL ? apr_global_mutex_lock(seg.mutex) : APR_ENOLOCK;
+}
+
+void rp_shared_unlock(void)
+{
+    (void)apr_global_mutex_unlock(seg.mutex);
+}
+
+void rp_shared_changed(rp_balancer_t *b)
+{
+    __atomic_fetch_add(&b->shm->changes, 1, __ATOMIC_ACQ_REL);
+}
+
+void rp_shared_event(const rp_balancer_t *b, const rp_member_t *m, const char *text)
+{
+    rp_shm_event_add(&seg.map, apr_time_now(), (apr_uint32_t)b->index, m ? m->index : -1, text);
+}
+
+/* ---- children ---- */
 
 void rp_shared_child_init(apr_pool_t *pool, server_rec *s)
 {
-    apr_uint32_t i, pid = (apr_uint32_t)getpid();
+    apr_status_t rv;
 
-    (void)pool;
-    for (i = 0; seg.header != NULL && i < seg.header->nchildren; i++) {
-        apr_uint32_t expected = 0;
-        if (__atomic_compare_exchange_n(&row_at(i)->pid, &expected, pid, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
-            seg.own = row_at(i);
-            return;
-        }
+    if (seg.map.header == NULL) {
+        return;
     }
-    if (seg.header != NULL) {
+    seg.own = rp_shm_row_claim(&seg.map, (apr_uint32_t)getpid());
+    if (seg.own == NULL) {
+        seg.own = rp_shm_row_spare(&seg.map);
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
                      "RP0702: no gauge is free for this child; what it has under way stays counted if it crashes");
+    }
+    rv = apr_global_mutex_child_init(&seg.mutex, apr_global_mutex_lockfile(seg.mutex), pool);
+    if (rv == APR_SUCCESS) {
+        rv = rp_live_child_init(seg.balancers);
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, "RP0720: this child can not set up its balancers and answers their requests with 503");
+        seg.map.header = NULL;
     }
 }
 
 void rp_shared_child_gone(pid_t pid)
 {
-    apr_uint32_t i, k;
-
-    for (i = 0; seg.header != NULL && i < seg.header->nchildren; i++) {
-        row_t *row = row_at(i);
-
-        if (row->pid != (apr_uint32_t)pid) {
-            continue;
-        }
-        for (k = 0; k < seg.header->nmembers; k++) {
-            apr_uint32_t left = __atomic_exchange_n(&row->busy[k], 0, __ATOMIC_ACQ_REL);
-            __atomic_fetch_sub(&seg.members[k].busy, left, __ATOMIC_ACQ_REL);
-        }
-        __atomic_store_n(&row->pid, 0, __ATOMIC_RELEASE);
-        return;
+    if (seg.map.header != NULL) {
+        (void)rp_shm_row_release(&seg.map, (apr_uint32_t)pid);
     }
 }
 
-void rp_shared_busy(rp_member_t *m, int change)
+void rp_shared_busy(const rp_member_t *m, int change)
 {
-    __atomic_fetch_add(&m->shm->busy, (apr_uint32_t)change, __ATOMIC_ACQ_REL);
-    if (seg.own != NULL) {
-        __atomic_fetch_add(&seg.own->busy[m->index], (apr_uint32_t)change, __ATOMIC_ACQ_REL);
-    }
+    __atomic_fetch_add(&seg.own->busy[m->index], (apr_uint32_t)change, __ATOMIC_SEQ_CST);
+}
+
+apr_uint32_t rp_shared_busy_of(const rp_member_t *m)
+{
+    return rp_shm_busy(&seg.map, (apr_uint32_t)m->index);
 }

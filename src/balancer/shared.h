@@ -1,66 +1,115 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file shared.h
- * What all children share of the balancers: one segment by mod_slotmem_shm with a header, a record for each member, and a gauge
- * for each member and child. Counters are 64-bit atomics. The parent sets it up after the configuration was read; state and counters go from one
- * generation to the next by name.
+ * The balancers of the running configuration as a process sees them: their slots in the segment that all children share (layout.h), the
+ * members with this child's workers, and what holds now (rp_live_t), copied from the segment when it changed.
+ *
+ * Who may do what:
+ *   requests: rp_live_acquire, atomics of a member slot, rp_shared_busy. No lock but a short one of this child alone, and that only when
+ *     something was changed since the last request.
+ *   administrators and health checks: admin.h, which takes rp_shared_lock (one writer on the machine) and publishes.
+ *   pages: rp_balancing_visible (balancing.h), rp_live_acquire, rp_shm_*_read, counters by atomic loads.
  */
 #ifndef RP_BALANCER_SHARED_H
 #define RP_BALANCER_SHARED_H
 
 #include <httpd.h>
 
+#include "balancer/layout.h"
+#include "balancer/select.h"
+#include "balancer/sticky.h"
 #include "config/conf.h"
+#include "rproxy.h"
 
-#define RP_SHM_MAGIC 0x52505842u
-#define RP_SHM_LAYOUT 1u /**< raise with every change of the structs below */
-
-typedef struct rp_shm_header_t {
-    apr_uint32_t magic, layout;
-    apr_uint32_t member_size, nmembers, nchildren;
-    apr_uint32_t reserved;
-    apr_uint64_t generation;
-} rp_shm_header_t;
-
-/** One member. Changed by atomics only. */
-typedef struct rp_shm_member_t {
-    apr_uint32_t status;       /**< rp_status_flag_e bits */
-    apr_uint32_t busy;         /**< requests under way, all children */
-    apr_int32_t lbstatus;      /**< credit of the methods */
-    apr_int32_t weight_x100, lbset;
-    apr_uint32_t retries;      /**< errors since the last success */
-    apr_int64_t error_us;      /**< monotonic time of the last error */
-    apr_uint64_t elected, sent, received, failed;
-    apr_uint64_t room[8];      /**< for latency averages and queues */
-} rp_shm_member_t;
-_Static_assert(sizeof(rp_shm_member_t) == 128, "layout of the shared segment");
-
-/** A member of a balancer as this process sees it. */
+/** A place for a member, as this process sees it: stable as long as the process lives, whoever has the slot. */
 typedef struct rp_member_t {
-    rp_worker_t *worker;
     rp_shm_member_t *shm;
-    int index;                 /**< in the segment */
+    int index;                     /**< of the slot in the segment */
+    int place;                     /**< among the slots of the balancer */
+    rp_worker_t *configured;       /**< of the configuration; NULL: a place for growth */
 } rp_member_t;
 
-/** A balancer of the running configuration. Const after post_config but for what shm points to. */
+/** A member as it is now. Const; as long as the rp_live_t. */
+typedef struct rp_live_member_t {
+    rp_member_t *slot;
+    rp_worker_t *worker;           /**< lives as long as the child */
+    apr_uint32_t incarnation;
+    rp_member_settings_t settings;
+} rp_live_member_t;
+
+/** A balancer as it is now: what does not change from request to request. Const until it is released. */
+typedef struct rp_live_t {
+    apr_uint32_t refs;             /**< atomic */
+    apr_uint64_t changes;          /**< the balancer's counter when this was made */
+    apr_pool_t *pool;
+    rp_balancer_settings_t settings;
+    const char *stickysession;     /**< or NULL */
+    rp_sticky_t sticky;            /**< when stickysession is not NULL */
+    const struct rproxy_lbmethod_t *method;
+    int method_wants_counts;       /**< it looks at more than weights and credits */
+    int n;                         /**< members: no free slots, none that leave */
+    rp_live_member_t *members;     /**< in the order of their places */
+    rp_member_view_t *views;       /**< of each, with what is constant filled in */
+    struct rp_live_t *next;        /**< of all that were ever made for this balancer in this child */
+} rp_live_t;
+
+/** A balancer of the running configuration. */
 typedef struct rp_balancer_t {
     const rp_balancer_conf_t *conf;
-    rp_member_t *members;
-    int nmembers;
-    const struct rproxy_lbmethod_t *method;
+    const char *key;               /**< of its kept state: the same in the next generation */
+    int index;                     /**< of its slot */
+    rp_shm_balancer_t *shm;
+    rp_member_t *members;          /**< all places: configured ones first, then those for growth */
+    int nslots, nconfigured;
+    int changes_allowed;           /**< 0: nonce=None, pages must not change it */
+    rp_live_t *live;               /**< per child; atomic pointer, use rp_live_acquire */
+    rp_live_t *lives;              /**< all, under the child's lock */
+    apr_hash_t *grown;             /**< workers of members added at run time, by name, under the child's lock */
 } rp_balancer_t;
 
-/** Parent, post_config: make the segment for all balancers of all servers. balancers: of rp_balancer_t *, members filled in here.
- * Errors are logged. */
-apr_status_t rp_shared_create(apr_pool_t *pconf, server_rec *s, apr_array_header_t *balancers) RP_WARN_UNUSED;
+/** Parent, post_config: make the segment for all balancers of all servers. balancers: of rp_balancer_t *, whose slots are filled in
+ * here; state of the last generation is taken over. Errors are logged. */
+apr_status_t rp_shared_create(apr_pool_t *pconf, server_rec *s, const rproxy_api_t *core, apr_array_header_t *balancers) RP_WARN_UNUSED;
 
-/** Child: claim a row of gauges. */
+/** Child: claim a row of gauges, open the mutex, make what is per child. */
 void rp_shared_child_init(apr_pool_t *pool, server_rec *s);
 
 /** Parent: a child is gone; what it had under way is not any more. */
 void rp_shared_child_gone(pid_t pid);
 
-/** A request of this child goes to (+1) or has left (-1) a member. */
-void rp_shared_busy(rp_member_t *m, int change);
+/** Where everything is; map->header is NULL while there is no segment (no balancers). */
+const rp_shm_map_t *rp_shared_map(void);
+
+/** 0: this child could not set itself up, and must not serve balancers. */
+int rp_shared_ready(void);
+
+/** The balancers of the running configuration: of rp_balancer_t *, in the order of their slots; NULL: none. */
+const apr_array_header_t *rp_shared_balancers(void);
+
+/** One writer on the machine. Never on the path of a request. APR_SUCCESS, or the mutex can not be used. */
+apr_status_t rp_shared_lock(void) RP_WARN_UNUSED;
+void rp_shared_unlock(void);
+
+/** Say to all children that something of b was set: under rp_shared_lock, when it is written. */
+void rp_shared_changed(rp_balancer_t *b);
+
+/** A request of this child goes to (+1) or has left (-1) a member. The only place that changes gauges. */
+void rp_shared_busy(const rp_member_t *m, int change);
+
+/** Requests under way to a member, all children. */
+apr_uint32_t rp_shared_busy_of(const rp_member_t *m);
+
+/** Something happened: remembered for pages. m may be NULL. Any thread. */
+void rp_shared_event(const rp_balancer_t *b, const rp_member_t *m, const char *text);
+
+/**
+ * What holds now, made anew when something changed. Never NULL after rp_shared_child_init. To be released by the thread that has it,
+ * within the request: nothing in it is valid afterwards but worker and slot.
+ */
+rp_live_t *rp_live_acquire(rp_balancer_t *b);
+void rp_live_release(rp_live_t *live);
+
+/** In live, the member with this name, or NULL. */
+const rp_live_member_t *rp_live_find(const rp_live_t *live, const char *name);
 
 #endif

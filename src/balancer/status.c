@@ -13,6 +13,7 @@
 /* What is written of a member, at one moment. */
 typedef struct row_t {
     const rp_worker_t *worker;
+    const char *route, *redirect;
     char status[RP_STATUS_TEXT_MAX];
     double factor;
     int lbset;
@@ -20,32 +21,34 @@ typedef struct row_t {
     apr_uint32_t busy;
 } row_t;
 
-static row_t row_of(const rp_member_t *m)
+static row_t row_of(const rp_live_member_t *m)
 {
-    const rp_shm_member_t *shm = m->shm;
+    const rp_shm_member_t *shm = m->slot->shm;
     row_t row;
 
     row.worker = m->worker;
+    row.route = m->settings.route;
+    row.redirect = m->settings.redirect;
     rp_status_text(__atomic_load_n(&shm->status, __ATOMIC_ACQUIRE), row.status, sizeof(row.status));
-    row.factor = __atomic_load_n(&shm->weight_x100, __ATOMIC_RELAXED) / 100.0;
-    row.lbset = __atomic_load_n(&shm->lbset, __ATOMIC_RELAXED);
+    row.factor = m->settings.weight_x100 / 100.0;
+    row.lbset = m->settings.lbset;
     row.elected = __atomic_load_n(&shm->elected, __ATOMIC_RELAXED);
     row.sent = __atomic_load_n(&shm->sent, __ATOMIC_RELAXED);
     row.received = __atomic_load_n(&shm->received, __ATOMIC_RELAXED);
-    row.busy = __atomic_load_n(&shm->busy, __ATOMIC_RELAXED);
+    row.busy = rp_shared_busy_of(m->slot);
     return row;
 }
 
 /* ---- ?auto ---- */
 
 /* Escaped, so that a name can not begin a line of its own. */
-static void auto_balancer(request_rec *r, const rp_balancer_t *b, int i)
+static void auto_balancer(request_rec *r, const rp_balancer_t *b, const rp_live_t *live, int i)
 {
     int j;
 
     ap_rprintf(r, "ProxyBalancer[%d]Name: %s\n", i, ap_escape_logitem(r->pool, b->conf->name));
-    for (j = 0; j < b->nmembers; j++) {
-        row_t row = row_of(&b->members[j]);
+    for (j = 0; j < live->n; j++) {
+        row_t row = row_of(&live->members[j]);
 
         ap_rprintf(r, "ProxyBalancer[%d]Worker[%d]Name: %s\n", i, j, ap_escape_logitem(r->pool, row.worker->name));
         ap_rprintf(r, "ProxyBalancer[%d]Worker[%d]Status: %s\n", i, j, row.status);
@@ -65,20 +68,18 @@ static const char *html(request_rec *r, const char *text)
 
 static void html_member(request_rec *r, const row_t *row)
 {
-    const rp_worker_params_t *p = &row->worker->params;
     const rp_url_t *u = &row->worker->url;
     char sent[5], received[5];
 
     ap_rprintf(r, "<tr><td>%s</td><td>%s</td><td>%s</td><td>%s</td><td>%s</td><td>%.2f</td><td>%d</td><td>%" APR_UINT64_T_FMT
                "</td><td>%u</td><td>%s</td><td>%s</td></tr>\n",
-               html(r, u->scheme), html(r, u->uds ? u->uds : u->host), row->status, html(r, p->route), html(r, p->redirect),
+               html(r, u->scheme), html(r, u->uds ? u->uds : u->host), row->status, html(r, row->route), html(r, row->redirect),
                row->factor, row->lbset, row->elected, row->busy, apr_strfsize((apr_off_t)row->sent, sent),
                apr_strfsize((apr_off_t)row->received, received));
 }
 
-static void html_balancer(request_rec *r, const rp_balancer_t *b)
+static void html_balancer(request_rec *r, const rp_balancer_t *b, const rp_live_t *live)
 {
-    const rp_balancer_params_t *p = &b->conf->params;
     int j;
 
     ap_rprintf(r, "<hr />\n<h1>Proxy LoadBalancer Status for <i>%s</i></h1>\n\n"
@@ -86,10 +87,10 @@ static void html_balancer(request_rec *r, const rp_balancer_t *b)
                "<tr><td>%s</td><td>%d</td><td>%s</td></tr>\n</table>\n"
                "<table border=\"0\"><tr><th>Sch</th><th>Host</th><th>Stat</th><th>Route</th><th>Redir</th><th>F</th><th>Set</th>"
                "<th>Acc</th><th>Busy</th><th>Wr</th><th>Rd</th></tr>\n",
-               html(r, b->conf->name), p->stickysession ? html(r, p->stickysession) : " - ",
-               p->timeout_us > 0 ? (int)apr_time_sec(p->timeout_us) : 0, html(r, b->method->name));
-    for (j = 0; j < b->nmembers; j++) {
-        row_t row = row_of(&b->members[j]);
+               html(r, b->conf->name), live->stickysession ? html(r, live->stickysession) : " - ",
+               (int)apr_time_sec(live->settings.timeout_us), html(r, live->method->name));
+    for (j = 0; j < live->n; j++) {
+        row_t row = row_of(&live->members[j]);
         html_member(r, &row);
     }
     ap_rputs("</table>\n", r);
@@ -117,18 +118,21 @@ static int show(request_rec *r, int flags)
     const apr_array_header_t *all = rp_balancing_shown(r->server);
     int i, shown = 0;
 
-    for (i = 0; all != NULL && i < all->nelts; i++) {
-        const rp_balancer_t *b = rp_balancing_of(APR_ARRAY_IDX(all, i, const rp_balancer_conf_t *));
+    for (i = 0; rp_shared_ready() && all != NULL && i < all->nelts; i++) {
+        rp_balancer_t *b = rp_balancing_of(APR_ARRAY_IDX(all, i, const rp_balancer_conf_t *));
+        rp_live_t *live;
 
         if (b == NULL) {
             continue;
         }
+        live = rp_live_acquire(b);
         if (flags & AP_STATUS_SHORT) {
-            auto_balancer(r, b, i);
+            auto_balancer(r, b, live, i);
         }
         else {
-            html_balancer(r, b);
+            html_balancer(r, b, live);
         }
+        rp_live_release(live);
         shown++;
     }
     if (shown > 0 && !(flags & AP_STATUS_SHORT)) {

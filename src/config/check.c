@@ -10,6 +10,7 @@
 #include <http_log.h>
 #include <apr_strings.h>
 
+#include "config/define.h"
 #include "config/names.h"
 #include "rproxy.h"
 
@@ -137,8 +138,7 @@ static int check_remote(apr_pool_t *p, const rp_server_conf_t *conf, const rp_wo
     return 1;
 }
 
-/* What a worker did not say and its server or protocol does. */
-static void complete_worker(const rp_server_conf_t *conf, rp_worker_t *worker)
+void rp_worker_complete(const rp_server_conf_t *conf, rp_worker_t *worker)
 {
     if (worker->params.receivebuffersize < 0 && conf->receive_buffer_size >= 0) {
         worker->params.receivebuffersize = conf->receive_buffer_size;
@@ -147,6 +147,7 @@ static void complete_worker(const rp_server_conf_t *conf, rp_worker_t *worker)
         && (strcmp(worker->url.scheme, "ws") == 0 || strcmp(worker->url.scheme, "wss") == 0)) {
         worker->params.upgrade = "WebSocket";
     }
+    rp_worker_params_defaults(&worker->params);
 }
 
 static void notice_params(apr_pool_t *pconf, const rp_param_row_t *rows, int n,
@@ -170,8 +171,7 @@ static int check_workers(rp_reading_t *reading, apr_pool_t *ptemp, const rp_serv
     for (int i = 0; i < workers->nelts; i++) {
         rp_worker_t *worker = APR_ARRAY_IDX(workers, i, rp_worker_t *);
 
-        complete_worker(merged, worker);
-        rp_worker_params_defaults(&worker->params);
+        rp_worker_complete(merged, worker);
         refused += check_health_names(own, worker) + check_remote(ptemp, merged, worker);
         notice_params(reading->pool, rows, n, worker->params.written);
     }
@@ -181,8 +181,13 @@ static int check_workers(rp_reading_t *reading, apr_pool_t *ptemp, const rp_serv
 static void complete_balancers(const rp_server_conf_t *conf)
 {
     for (int i = 0; i < conf->balancers->nelts; i++) {
-        rp_balancer_params_defaults(
-            &APR_ARRAY_IDX(conf->balancers, i, rp_balancer_conf_t *)->params);
+        rp_balancer_conf_t *bal = APR_ARRAY_IDX(conf->balancers, i, rp_balancer_conf_t *);
+        int growth = rp_server_conf(bal->server)->balancer_growth;
+
+        if (bal->params.growth < 0 && growth >= 0) {
+            bal->params.growth = growth < RP_GROWTH_MAX ? growth : RP_GROWTH_MAX;
+        }
+        rp_balancer_params_defaults(&bal->params);
     }
 }
 
@@ -291,18 +296,38 @@ static int proxy_status(const server_rec *s)
     return rp_switch(rp_server_conf(s)->status, 0);
 }
 
+static int balancer_persist(const server_rec *s)
+{
+    return rp_server_conf(s)->balancer_persist;
+}
+
 static const rproxy_api_t *rproxy_api(int version)
 {
-    static const rproxy_api_t api = {RPROXY_API_VERSION, interpolate_env, balancers, proxy_status};
+    static const rproxy_api_t api = {RPROXY_API_VERSION, interpolate_env, balancers, proxy_status,
+                                     balancer_persist, rp_member_make, rp_worker_child_init};
 
     return version <= RPROXY_API_VERSION ? &api : NULL;
 }
 
-/* Members as configured, for modules that only want to know their URLs. */
+/* What the balancer module says when it runs; before that, what is configured. */
+static apr_array_header_t *members_now(apr_pool_t *pool, const server_rec *s, const char *name)
+{
+    APR_OPTIONAL_FN_TYPE(rproxy_balancer_api) *get = APR_RETRIEVE_OPTIONAL_FN(rproxy_balancer_api);
+    const rproxy_balancer_api_t *api = get ? get(RPROXY_API_VERSION) : NULL;
+
+    return api ? api->members(pool, s, name) : NULL;
+}
+
+/* For modules that only want to know the URLs of members. */
 static apr_array_header_t *rproxy_balancer_members(apr_pool_t *pool, server_rec *s,
                                                    const char *name)
 {
     const rp_server_conf_t *conf = rp_server_conf(s);
+    apr_array_header_t *now = members_now(pool, s, name);
+
+    if (now) {
+        return now;
+    }
 
     for (int i = 0; i < conf->balancers->nelts; i++) {
         const rp_balancer_conf_t *bal = APR_ARRAY_IDX(conf->balancers, i, rp_balancer_conf_t *);

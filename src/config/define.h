@@ -59,4 +59,11 @@ const char *rp_balancer_apply(cmd_parms *cmd, const char *who, rp_balancer_conf_
 const char *rp_member_define(cmd_parms *cmd, rp_balancer_conf_t *balancer, const char *url,
                              const apr_array_header_t *params);
 
+/**
+ * A member that is added while the server runs: judged and made as rp_member_define would. See
+ * rproxy_api_t; any thread.
+ */
+rp_worker_t *rp_member_make(apr_pool_t *pool, const void *balancer, const char *url, int flags,
+                            const char **why);
+
 #endif

@@ -70,17 +70,26 @@ int rp_balancing_next(rp_request_t *rq)
     return OK;
 }
 
+static apr_interval_time_t since(const rp_attempt_t *at, apr_time_t then_us)
+{
+    return then_us > 0 ? then_us - at->start_us : -1;
+}
+
 /* The member's answer, and its bytes over all its attempts: a resend goes to the same member. */
 static void sum_attempts(const rp_request_t *rq, rproxy_result_t *result)
 {
     int n, i;
     const rp_attempt_t *at = rp_exchange_attempts(rq->ex, &n);
 
+    result->connect_us = result->first_byte_us = result->total_us = -1;
     for (i = 0; i < n; i++) {
         if (at[i].worker == rq->worker) {
             result->status = at[i].status;
             result->sent += at[i].sent;
             result->received += at[i].received;
+            result->connect_us = at[i].reused ? -1 : since(&at[i], at[i].connected_us);
+            result->first_byte_us = since(&at[i], at[i].first_byte_us);
+            result->total_us = since(&at[i], at[i].end_us);
         }
     }
 }
@@ -97,6 +106,7 @@ void rp_balancing_report(rp_request_t *rq)
     rproxy_result_t result = {0};
 
     sum_attempts(rq, &result);
+    result.from_member = result.status > 0;
     if (result.status == 0 && f->fault == RP_FAULT_BACKEND && !rp_exchange_may_failover(rq->ex)) {
         result.status = f->status; /* made in place of the member's; failonstatus may list it */
     }

@@ -15,6 +15,7 @@
 
 #define RP_ROUTE_MAX 63
 #define RP_LBSET_MAX 99
+#define RP_GROWTH_MAX 100 /**< members of one balancer that may be added at run time */
 
 /** Tri-state of a switch that may be left unwritten. */
 typedef enum rp_switch_e { RP_UNSET = -1, RP_OFF = 0, RP_ON = 1 } rp_switch_e;

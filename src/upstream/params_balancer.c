@@ -42,8 +42,8 @@ static const rp_param_row_t rows[] = {
     {ROW("nonce", STRING, nonce, 1, 36), .example = "None", .dflt = "a random one",
      .later = "the balancer manager is not there yet",
      .help = "Secret that changes in the balancer manager must name; None: no change is possible."},
-    {ROW("growth", INT, growth, 1, 100), .example = "10", .dflt = "0",
-     .later = "members can not be added at run time yet",
+    {ROW("growth", INT, growth, 1, RP_GROWTH_MAX), .example = "10",
+     .dflt = "0, or what BalancerGrowth says",
      .help = "How many members may be added at run time."},
 };
 

@@ -22,7 +22,7 @@ use RProxy::Env qw(httpd module_file own_module_file mpm temp_dir is_root wait_u
 use RProxy::Port qw(free_port);
 
 # what a distribution may have built in or not
-my @base = qw(log_config unixd version authz_core);
+my @base = qw(log_config unixd version authz_core slotmem_shm);
 my @ours = qw(rproxy rproxy_reverse rproxy_balancer);
 my $bad  = qr/exit [ ] signal | AddressSanitizer | LeakSanitizer | ThreadSanitizer |
     runtime [ ] error: | definitely [ ] lost: [ ] [1-9] | Invalid [ ] (?:read|write) [ ] of | uninitialised [ ] value |
@@ -30,7 +30,7 @@ my $bad  = qr/exit [ ] signal | AddressSanitizer | LeakSanitizer | ThreadSanitiz
 my @all;
 
 # config, modules (of httpd, by short name), ours (of ours; default all that are built), mpm,
-# threads (25: in one child), processes (1), top (configuration before all else), start => 0 (do not
+# without (modules that are otherwise always there), threads (25: in one child), processes (1), top (configuration before all else), start => 0 (do not
 # start), loglevel, timeout.
 sub new {
     my ($class, %opt) = @_;
@@ -94,6 +94,7 @@ sub stderr     { return $_[0]->_read('stderr') }
 sub _load_lines {
     my ($self) = @_;
     my (@lines, %done);
+    @done{@{$self->{without} // []}} = (1) x @{$self->{without} // []};
     for my $name ("mpm_$self->{mpm}", @base, @{$self->{modules}}) {
         next if $done{$name}++;
         my $file = module_file($name);
