@@ -10,7 +10,7 @@
 #
 # Then our functions (callgrind.pl): instructions per request in the function alone, and with all that it calls.
 # Usage: bench/instructions.sh [BUILD_DIR [FUNCTIONS]]     build directory (default: build), lines of the list (default: 40)
-# RPROXY_BENCH="ours redirect" measures these alone.
+# RPROXY_BENCH="ours redirect" measures these alone; "many" is ours with 2000 ProxyPass lines, of which the last one matches.
 # Needs valgrind, nghttp2-client (h2load), perl, apache2-bin (its mod_proxy is only measured). Talks to 127.0.0.1 only.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -133,10 +133,14 @@ $pass"
 LoadModule proxy_http_module $modules/mod_proxy_http.so
 $pass"
         mod_proxy=$cost ;;
+    many)
+        measure many /p/1k "LoadModule rproxy_module $build/.libs/mod_rproxy.so
+$(seq 2000 | sed "s|.*|ProxyPass /application&/ http://127.0.0.1:$(cat "$dir/port")/application&/|")
+$pass" ;;
     redirect)
         measure redirect /r204 ''
         redirect=$cost ;;
-    *) echo "nothing is called \"$name\"; there are ours, mod_proxy, redirect" >&2; exit 2 ;;
+    *) echo "nothing is called \"$name\"; there are ours, many, mod_proxy, redirect" >&2; exit 2 ;;
     esac
 done
 if [ "$ours" ] && [ "$redirect" ]; then printf '%-10s %7d own part\n' ours $((ours - redirect)); fi

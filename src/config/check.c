@@ -12,6 +12,7 @@
 
 #include "config/define.h"
 #include "config/names.h"
+#include "mapping/rules.h"
 #include "rproxy.h"
 
 APLOG_USE_MODULE(rproxy);
@@ -24,10 +25,10 @@ rp_worker_t *rp_rule_worker(const rp_server_conf_t *conf, const rp_rule_t *rule,
 {
     rp_worker_t *found;
 
-    if (rule && rule->worker && rule->worker_own) {
+    if (rule && rule->worker && (rule->worker_own || !rule->worker->rivalled)) {
         return rule->worker;
     }
-    found = rp_worker_find(conf->workers, url, uds);
+    found = rp_worker_index_find(conf->worker_index, url, uds);
     return found ? found : (rule ? rule->worker : NULL);
 }
 
@@ -247,6 +248,21 @@ static void log_messages(const rp_reading_t *reading, apr_pool_t *p, server_rec 
     }
 }
 
+/* A rule that is inherited meets the workers of another server: they are all looked at together. */
+static void mark_rivals(const rp_reading_t *reading, apr_pool_t *ptemp)
+{
+    rp_worker_index_t *all = rp_worker_index_make(ptemp);
+
+    for (int i = 0; i < reading->confs->nelts; i++) {
+        const rp_server_conf_t *conf = APR_ARRAY_IDX(reading->confs, i, rp_server_conf_t *);
+
+        for (int k = 0; k < conf->workers->nelts; k++) {
+            rp_worker_index_add(all, APR_ARRAY_IDX(conf->workers, k, rp_worker_t *));
+        }
+    }
+    rp_worker_index_mark(all);
+}
+
 static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     rp_reading_t *reading = rp_reading(pconf);
@@ -257,8 +273,12 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
         refused +=
             check_server(reading, ptemp, APR_ARRAY_IDX(reading->confs, i, rp_server_conf_t *));
     }
+    mark_rivals(reading, ptemp);
     for (server_rec *server = s; server; server = server->next) {
-        complete_balancers(rp_server_conf(server));
+        rp_server_conf_t *conf = rp_server_conf(server);
+
+        complete_balancers(conf);
+        conf->rule_index = rp_rule_index_make(pconf, conf->rules);
     }
     rp_tls_check_config(reading, s);
     if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {

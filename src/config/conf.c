@@ -32,6 +32,7 @@ void *rp_server_conf_create(apr_pool_t *p, server_rec *s)
     conf->ssl_sections = apr_array_make(p, 2, sizeof(ap_conf_vector_t *));
     conf->own_sections = apr_array_make(p, 4, sizeof(ap_conf_vector_t *));
     conf->workers = apr_array_make(p, 8, sizeof(rp_worker_t *));
+    conf->worker_index = rp_worker_index_make(p);
     conf->any_workers = apr_array_make(p, 2, sizeof(rp_worker_t *));
     conf->balancers = apr_array_make(p, 2, sizeof(rp_balancer_conf_t *));
     conf->blocks = apr_array_make(p, 2, sizeof(const char *));
@@ -118,19 +119,29 @@ static apr_array_header_t *workers_merge(apr_pool_t *p, const apr_array_header_t
                                          const apr_array_header_t *add)
 {
     apr_array_header_t *out = apr_array_copy(p, add);
+    apr_hash_t *own = apr_hash_make(p);
 
+    for (int i = 0; i < add->nelts; i++) {
+        apr_hash_set(own, APR_ARRAY_IDX(add, i, rp_worker_t *)->name, APR_HASH_KEY_STRING, "");
+    }
     for (int i = 0; i < base->nelts; i++) {
         rp_worker_t *inherited = APR_ARRAY_IDX(base, i, rp_worker_t *);
-        int known = 0;
 
-        for (int j = 0; j < add->nelts && !known; j++) {
-            known = strcmp(APR_ARRAY_IDX(add, j, rp_worker_t *)->name, inherited->name) == 0;
-        }
-        if (!known) {
+        if (apr_hash_get(own, inherited->name, APR_HASH_KEY_STRING) == NULL) {
             APR_ARRAY_PUSH(out, rp_worker_t *) = inherited;
         }
     }
     return out;
+}
+
+static rp_worker_index_t *workers_index(apr_pool_t *p, const apr_array_header_t *workers)
+{
+    rp_worker_index_t *index = rp_worker_index_make(p);
+
+    for (int i = 0; i < workers->nelts; i++) {
+        rp_worker_index_add(index, APR_ARRAY_IDX(workers, i, rp_worker_t *));
+    }
+    return index;
 }
 
 void *rp_server_conf_merge(apr_pool_t *p, void *basev, void *addv)
@@ -154,6 +165,7 @@ void *rp_server_conf_merge(apr_pool_t *p, void *basev, void *addv)
     conf->noproxies = apr_array_append(p, base->noproxies, add->noproxies);
     if (inherit) {
         conf->workers = workers_merge(p, base->workers, add->workers);
+        conf->worker_index = workers_index(p, conf->workers);
         conf->balancers = balancers_merge(p, base->balancers, add->balancers);
     }
     if (rp_switch(conf->pass_inherit, 1)) {
@@ -177,7 +189,7 @@ void *rp_server_conf_merge(apr_pool_t *p, void *basev, void *addv)
     MERGE(express_type, NULL);
     MERGE(heartbeat_storage, NULL);
     /*
-     * Not inherited: server, any_workers, own_sections, hc_templates, hc_exprs, and
+     * Not inherited: server, rule_index (made at the end), any_workers, own_sections, hc_templates, hc_exprs, and
      * balancer_persist, which a virtual host says for itself.
      */
     return conf;
@@ -203,7 +215,7 @@ void *rp_dir_conf_merge(apr_pool_t *p, void *basev, void *addv)
     const rp_dir_conf_t *base = basev;
     const rp_dir_conf_t *add = addv;
     /*
-     * Not inherited: section_url, section_wild, section_pattern, section_regex, section_refs: a
+     * Not inherited: section_url, section_normal, section_wild, section_pattern, section_regex, section_refs: a
      * merged configuration is no section.
      */
     rp_dir_conf_t *conf = apr_pmemdup(p, add, sizeof(*add));

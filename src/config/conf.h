@@ -66,12 +66,14 @@ typedef struct rp_server_conf_t {
     server_rec *server;
     /** of rp_rule_t *: main server's first, then the vhost's, in order of the file */
     apr_array_header_t *rules;
+    struct rp_rule_index_t *rule_index; /**< of rules, made when all are there (mapping/rules.h) */
     apr_array_header_t *sections;    /**< of ap_conf_vector_t *: <Proxy>, <ProxyMatch>, in order */
     /**
      * of rp_worker_t *: the configured direct workers, for look-ups; the vhost's before those it
      * inherits. Members are in balancers; rp_config_workers has all of them.
      */
     apr_array_header_t *workers;
+    rp_worker_index_t *worker_index;    /**< of workers */
     /** of rp_worker_t *: of rules whose host varies; not looked up, not inherited */
     apr_array_header_t *any_workers;
     apr_array_header_t *balancers;   /**< of rp_balancer_conf_t * */
@@ -120,6 +122,8 @@ typedef struct rp_dir_conf_t {
     /** RProxyForwardedProto: 0 off, 1 ifabsent, 2 set; -1 unset */
     int forwarded_proto;
     const char *section_url;         /**< <Proxy url> as written, or NULL */
+    /** section_url in the form of rp_target_normal, or NULL: wildcards, a regular expression, no URL */
+    const char *section_normal;
     int section_wild;                /**< section_url has wildcards */
     /** section_wild: for apr_fnmatch, brackets of an IPv6 address escaped */
     const char *section_pattern;
@@ -148,8 +152,8 @@ static inline int rp_switch(rp_switch_e value, int dflt)
 ap_conf_vector_t *rp_ssl_conf_find(const server_rec *s, const char *url);
 
 /**
- * 1 when a section (its rp_dir_conf_t) matches a proxied URL: literal prefix, shell wildcards, or
- * regular expression.
+ * 1 when a section (its rp_dir_conf_t) matches a proxied URL: prefix (as written, or both in normal
+ * form), shell wildcards, or regular expression.
  */
 int rp_section_matches(const rp_dir_conf_t *section, const char *url);
 

@@ -139,7 +139,7 @@ const char *rp_worker_define(cmd_parms *cmd, const char *who, const rp_dest_t *d
                              const apr_array_header_t *params, rp_worker_t **out)
 {
     rp_server_conf_t *conf = rp_server_conf(cmd->server);
-    rp_worker_t *shared = rp_worker_find(conf->workers, dest->text, dest->url.uds);
+    rp_worker_t *shared = rp_worker_index_find(conf->worker_index, dest->text, dest->url.uds);
 
     if (shared && params->nelts == 0) {
         *out = shared;
@@ -155,6 +155,7 @@ const char *rp_worker_define(cmd_parms *cmd, const char *who, const rp_dest_t *d
                        (*out)->defined_at, dest->name, shared->name, shared->defined_at);
     }
     APR_ARRAY_PUSH(conf->workers, rp_worker_t *) = *out;
+    rp_worker_index_add(conf->worker_index, *out);
     return rp_worker_params_apply(cmd, who, &(*out)->params, params);
 }
 

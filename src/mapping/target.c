@@ -105,6 +105,32 @@ apr_status_t rp_base_parse(apr_pool_t *pool, const char *text, int allow_uds, rp
     return rv;
 }
 
+const char *rp_target_normal(apr_pool_t *pool, const char *text, const rp_base_t *base, int encoded)
+{
+    const char *path = text + base->written;
+    const char *front = base->text + RP_PROXY_PREFIX_LEN;
+
+    path = rp_path_normal(pool, encoded ? path : rp_path_encode(pool, path, strlen(path), 1));
+    if (base->url.uds != NULL) {
+        return apr_pstrcat(pool, "unix:", base->url.uds, "|", front, path, NULL);
+    }
+    return apr_pstrcat(pool, front, path, NULL);
+}
+
+int rp_target_begins(const char *url, const char *prefix)
+{
+    apr_size_t n = strlen(prefix);
+    apr_size_t a, z;
+
+    if (strncmp(url, prefix, n) != 0) {
+        return 0;
+    }
+    if (!rp_authority_find(prefix, rp_text_is_uds(prefix), &a, &z) || z < n) {
+        return 1; /* it has a path, so its host is whole */
+    }
+    return url[n] == '\0' || url[n] == '/' || url[n] == '?';
+}
+
 const char *rp_base_path(apr_pool_t *pool, const char *rest)
 {
     if (rest[0] == '/') {

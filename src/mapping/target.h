@@ -48,6 +48,17 @@ typedef struct rp_base_t {
 apr_status_t rp_base_parse(apr_pool_t *pool, const char *text, int allow_uds, rp_base_t *out,
                            rp_url_err_e *err) RP_WARN_UNUSED;
 
+/**
+ * The form in which two texts for one destination are the same: scheme and host in lower case, without the scheme's own port, the
+ * path by rp_path_normal. A socket stays in front.
+ * @param base of text. @param encoded 0: the path is a decoded one
+ * @return in pool
+ */
+const char *rp_target_normal(apr_pool_t *pool, const char *text, const rp_base_t *base, int encoded);
+
+/** 1 when url begins with prefix, both in normal form, and has the whole of its scheme, host and port. No boundary in the path. */
+int rp_target_begins(const char *url, const char *prefix);
+
 /** The path of a destination: what follows its base, with a '/' in front if it has none; "/" when
  * there is nothing. In pool, or rest itself. */
 const char *rp_base_path(apr_pool_t *pool, const char *rest);

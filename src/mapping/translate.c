@@ -13,6 +13,7 @@
 #include <http_request.h>
 
 #include "mapping/expand.h"
+#include "mapping/rules.h"
 #include "mapping/target.h"
 
 APLOG_USE_MODULE(rproxy);
@@ -290,8 +291,8 @@ static int translate(request_rec *r, int encoded)
     const rp_dir_conf_t *dconf = rp_dir_conf(r->per_dir_config);
     const rp_rule_t *rule = dconf->rule;
     verdict_e verdict = NO_MATCH;
+    rp_rule_search_t search;
     match_t m;
-    int i;
 
     if (never_mapped(r)) {
         return DECLINED;
@@ -299,9 +300,11 @@ static int translate(request_rec *r, int encoded)
     if (rule) {
         verdict = rule_try(r, rule, dconf, encoded, &m);
     }
-    for (i = 0; verdict == NO_MATCH && i < sconf->rules->nelts; i++) {
-        rule = APR_ARRAY_IDX(sconf->rules, i, const rp_rule_t *);
-        verdict = rule_try(r, rule, dconf, encoded, &m);
+    if (verdict == NO_MATCH && sconf->rules->nelts > 0) {
+        rp_rule_search(&search, sconf->rule_index, r->uri, encoded);
+        while (verdict == NO_MATCH && (rule = rp_rule_search_next(&search)) != NULL) {
+            verdict = rule_try(r, rule, dconf, encoded, &m);
+        }
     }
     switch (verdict) {
     case MAPPED: rule_apply(r, rule, encoded, &m); return encoded ? DONE : OK;

@@ -320,8 +320,7 @@ static void set_exchange(rp_request_t *rq)
     c->tls_eof_ok = rq->env.tls_eof_ok;
     c->others_first = rq->balancing != NULL;
     c->fresh = rq->env.not_pooled && r->connection->keepalives == 0;
-    c->no_reuse = rq->env.nokeepalive || rq->env.http10 || rq->worker->params.reuse == RP_OFF
-                  || (rq->worker->never_reuse && rq->worker->params.reuse != RP_ON);
+    c->no_reuse = rq->env.nokeepalive || rq->env.http10 || rq->worker->params.reuse == RP_OFF;
     c->fresh |= c->no_reuse;
     c->no_halfclose = rq->env.no_halfclose;
     set_limits(rq);

@@ -377,8 +377,7 @@ static rp_refuse_e may_keep(rp_conn_t *conn)
     if (conn->state != RP_CONN_READY) {
         return RP_REFUSE_ERROR;
     }
-    if (w->params.reuse == RP_OFF || w->params.addressttl_s == 0
-        || (w->never_reuse && w->params.reuse != RP_ON)) {
+    if (w->params.reuse == RP_OFF || w->params.addressttl_s == 0) {
         return RP_REFUSE_DISABLED;
     }
     if (conn->peer_keepalive_s == 0) {

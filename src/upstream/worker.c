@@ -8,6 +8,7 @@
 #include <apr_strings.h>
 
 #include "upstream/permit_int.h"
+#include "wire/prefixes.h"
 
 const char *rp_worker_name(apr_pool_t *pool, const rp_url_t *url)
 {
@@ -90,37 +91,85 @@ static int same_uds(const char *a, const char *b)
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-/* How many bytes of url the worker covers (its own length), or 0. */
-static apr_size_t covers(const rp_worker_t *w, const char *url, apr_size_t url_len,
-                         apr_size_t authority)
-{
-    const char *text = w->wildcard ? w->wildcard : w->match;
-    const char *dollar = w->wildcard ? strchr(text, '$') : NULL;
-    apr_size_t len = strlen(text);
-    apr_size_t fixed = dollar ? (apr_size_t)(dollar - text) : len;
+struct rp_worker_index_t {
+    rp_prefixes_t *prefixes;      /* of `match`; id: in workers */
+    apr_array_header_t *workers;  /* of rp_worker_t * */
+};
 
-    if (len > url_len || fixed < authority || strncmp(text, url, fixed) != 0) {
-        return 0;
-    }
-    return len;
+rp_worker_index_t *rp_worker_index_make(apr_pool_t *pool)
+{
+    rp_worker_index_t *ix = apr_palloc(pool, sizeof(*ix));
+
+    ix->prefixes = rp_prefixes_make(pool);
+    ix->workers = apr_array_make(pool, 8, sizeof(rp_worker_t *));
+    return ix;
 }
 
-rp_worker_t *rp_worker_find(const apr_array_header_t *workers, const char *url, const char *uds)
+void rp_worker_index_add(rp_worker_index_t *ix, rp_worker_t *w)
 {
-    apr_size_t url_len = strlen(url);
-    apr_size_t authority = authority_end(url);
-    apr_size_t best_len = 0;
-    rp_worker_t *best = NULL;
+    rp_prefix_walk_t walk;
+    const char *p;
+
+    rp_prefix_walk_begin(&walk);
+    for (p = w->match; *p; p++) {
+        rp_prefix_walk_byte(&walk, *p);
+    }
+    rp_prefixes_add(ix->prefixes, &walk, ix->workers->nelts);
+    APR_ARRAY_PUSH(ix->workers, rp_worker_t *) = w;
+}
+
+void rp_worker_index_mark(const rp_worker_index_t *ix)
+{
     int i;
 
-    for (i = 0; workers != NULL && i < workers->nelts; i++) {
-        rp_worker_t *w = APR_ARRAY_IDX(workers, i, rp_worker_t *);
-        apr_size_t len = same_uds(w->url.uds, uds) ? covers(w, url, url_len, authority) : 0;
+    for (i = 0; i < ix->workers->nelts; i++) {
+        rp_worker_t *w = APR_ARRAY_IDX(ix->workers, i, rp_worker_t *);
+        rp_prefix_walk_t walk;
 
-        if (len > best_len) {
-            best = w;
-            best_len = len;
+        rp_prefix_walk_begin(&walk);
+        while (w->match[walk.len]) {
+            const rp_prefix_t *p;
+
+            rp_prefix_walk_byte(&walk, w->match[walk.len]);
+            for (p = rp_prefixes_at(ix->prefixes, &walk); p != NULL; p = rp_prefixes_next(p)) {
+                if (p->id != i) { /* equal hashes are enough: the mark only says "look" */
+                    APR_ARRAY_IDX(ix->workers, p->id, rp_worker_t *)->rivalled = 1;
+                }
+            }
         }
+    }
+}
+
+/* The first worker whose URL is the bytes walked over, url[0..walk->len). */
+static rp_worker_t *worker_at(const rp_worker_index_t *ix, const rp_prefix_walk_t *walk,
+                              const char *url, const char *uds)
+{
+    const rp_prefix_t *p;
+
+    for (p = rp_prefixes_at(ix->prefixes, walk); p != NULL; p = rp_prefixes_next(p)) {
+        rp_worker_t *w = APR_ARRAY_IDX(ix->workers, p->id, rp_worker_t *);
+
+        if (memcmp(w->match, url, p->len) == 0 && same_uds(w->url.uds, uds)) {
+            return w;
+        }
+    }
+    return NULL;
+}
+
+rp_worker_t *rp_worker_index_find(const rp_worker_index_t *ix, const char *url, const char *uds)
+{
+    apr_size_t authority = authority_end(url);
+    apr_uint32_t longest = rp_prefixes_longest(ix->prefixes);
+    rp_prefix_walk_t walk;
+    rp_worker_t *best = NULL;
+
+    rp_prefix_walk_begin(&walk);
+    while (walk.len < longest && url[walk.len]) {
+        rp_worker_t *w;
+
+        rp_prefix_walk_byte(&walk, url[walk.len]);
+        w = walk.len >= authority ? worker_at(ix, &walk, url, uds) : NULL;
+        best = w ? w : best;
     }
     return best;
 }

@@ -32,15 +32,15 @@ typedef struct rp_worker_t {
     void *ssl_conf;                     /**< ap_conf_vector_t * that SSLProxy* come from */
     int is_tls;                         /**< https, wss */
     int configured;                     /**< 0: for destinations outside the configuration */
+    int rivalled;                       /**< another worker's URL begins with this one's: see
+                                             rp_worker_index_mark */
     int ignore_errors;                  /**< direct workers never enter the error state */
-    int never_reuse;                    /**< host or port comes from a capture */
-    const char *wildcard;               /**< not NULL: name with "$n" in it, as written */
     /** Per child, set by rp_worker_child_init. */
     rp_worker_stat_t *stat;             /**< shared with other children, or own_stat; never NULL */
     rp_worker_stat_t own_stat;
     struct rp_endpoint_t *endpoint;     /**< when SNI and source do not vary per request */
     const char *authority;              /**< rp_url_authority of url: the Host header */
-    const char *match;                  /**< rp_url_str of url: what rp_worker_find compares */
+    const char *match;                  /**< rp_url_str of url: what rp_worker_index_find compares */
     struct {
         pthread_mutex_t mutex;          /**< not taken while permits are free and nobody waits */
         APR_RING_HEAD(rp_waiter_ring_t, rp_waiter_t) waiters; /**< oldest first */
@@ -62,11 +62,19 @@ apr_status_t rp_worker_child_init(rp_worker_t *w, apr_pool_t *pool) RP_WARN_UNUS
 /** After rp_worker_child_init, before its first use: count in stat, which outlives the worker's use. */
 void rp_worker_count_in(rp_worker_t *w, rp_worker_stat_t *stat);
 
-/** Of an array of rp_worker_t *, the one whose URL is the longest prefix of url (rp_url_str form)
- * and covers at least scheme, host and port and has the same socket path (NULL = none). No path
- * boundary, as administrators know it. A worker with "$n" in its path matches by what is before the
- * '$', and only URLs at least as long as its own text. NULL when none does. Thread-safe. */
-rp_worker_t *rp_worker_find(const apr_array_header_t *workers, const char *url, const char *uds);
+/** Workers by URL. Built while the configuration is read; const and for any thread after that. */
+typedef struct rp_worker_index_t rp_worker_index_t;
+/** An empty one; pool pays for all that is added. */
+rp_worker_index_t *rp_worker_index_make(apr_pool_t *pool);
+/** Add a worker; of several with one URL and socket the first is found. */
+void rp_worker_index_add(rp_worker_index_t *ix, rp_worker_t *w);
+/** Set `rivalled` of all workers whose URL begins, or is, the URL of another one: only for these a
+ * look-up can find something else than the worker that a URL was made for. */
+void rp_worker_index_mark(const rp_worker_index_t *ix);
+/** The worker whose URL is the longest prefix of url (rp_url_str form), covers at least scheme, host
+ * and port and has the same socket path (NULL = none). No path boundary, as administrators know it.
+ * NULL when none does. The cost is that of the URL's length, however many workers there are. */
+rp_worker_t *rp_worker_index_find(const rp_worker_index_t *ix, const char *url, const char *uds);
 
 /*
  * Permits: the right to have a connection of w in use. At most `max` of them are out (0 or unset:

@@ -66,6 +66,13 @@ const char *rp_url_str(apr_pool_t *pool, const rp_url_t *u);
 const char *rp_url_authority(apr_pool_t *pool, const rp_url_t *u);
 
 /**
+ * The one spelling that all equal spellings of an encoded path have: what needs no escape has none (but "%2F", which is no '/'), all
+ * else has one in upper case; a '%' that begins no escape is "%25". From '?' on the text stays as it is.
+ * @return in pool, NUL-terminated
+ */
+const char *rp_path_normal(apr_pool_t *pool, const char *path);
+
+/**
  * Encode a decoded path for the request line: alnum and ~ $ - _ . + ! * ' ( ) , ; : @ & = / stay,
  * all else becomes %XX in upper case hex. @param keep_slash_escapes 1: "%2F"/"%2f" already in the
  * path stay as they are (AllowEncodedSlashes NoDecode); any other '%' is encoded.

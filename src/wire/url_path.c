@@ -54,6 +54,44 @@ const char *rp_path_encode(apr_pool_t *pool, const char *path, apr_size_t n, int
     return out;
 }
 
+/** Write c, escaped unless it may stand in a path. @return behind it */
+static char *put_path_byte(char *p, char c, int escape)
+{
+    static const char hex[] = "0123456789ABCDEF";
+
+    if (!escape && rp_ch_is(c, RP_CH_PATH)) {
+        *p++ = c;
+        return p;
+    }
+    *p++ = '%';
+    *p++ = hex[(unsigned char)c >> 4];
+    *p++ = hex[(unsigned char)c & 15];
+    return p;
+}
+
+const char *rp_path_normal(apr_pool_t *pool, const char *path)
+{
+    char *out = apr_palloc(pool, 3 * strlen(path) + 1);
+    char *p = out;
+
+    while (*path && *path != '?') {
+        int hi = *path == '%' ? rp_ch_hex(path[1]) : -1;
+        int lo = hi >= 0 ? rp_ch_hex(path[2]) : -1;
+
+        if (lo >= 0) {
+            char c = (char)(hi << 4 | lo);
+
+            p = put_path_byte(p, c, c == '/');
+            path += 3;
+        }
+        else {
+            p = put_path_byte(p, *path++, 0);
+        }
+    }
+    memcpy(p, path, strlen(path) + 1);
+    return out;
+}
+
 /** First byte behind a run of '/'. */
 static const char *slashes_end(const char *p)
 {

@@ -186,6 +186,43 @@ START_TEST(base_parse_rows)
 }
 END_TEST
 
+static const struct {
+    const char *text;
+    int encoded;
+    const char *want;
+} normal_rows[] = {
+    { "HTTP://Host.Example:80/A%62", 1, "http://host.example/Ab" },
+    { "http://h:81/a%62", 0, "http://h:81/a%2562" },
+    { "http://h/a b", 0, "http://h/a%20b" },
+    { "https://h:443", 1, "https://h" },
+    { "unix:/run/A.sock|HTTP://H/x", 1, "unix:/run/A.sock|http://h/x" },
+    { "Balancer://Cluster/x", 1, "balancer://cluster/x" },
+};
+
+START_TEST(target_normal_rows)
+{
+    rp_base_t base;
+    rp_url_err_e err;
+
+    ck_assert_int_eq(rp_base_parse(pool, normal_rows[_i].text, 1, &base, &err), APR_SUCCESS);
+    ck_assert_str_eq(rp_target_normal(pool, normal_rows[_i].text, &base, normal_rows[_i].encoded), normal_rows[_i].want);
+}
+END_TEST
+
+START_TEST(target_begins_with_a_whole_authority)
+{
+    ck_assert(rp_target_begins("http://h/a", "http://h"));
+    ck_assert(rp_target_begins("http://h", "http://h"));
+    ck_assert(rp_target_begins("http://h?a", "http://h"));
+    ck_assert(!rp_target_begins("http://h:81/a", "http://h"));
+    ck_assert(!rp_target_begins("http://hh/a", "http://h"));
+    ck_assert(rp_target_begins("http://h/apple", "http://h/app"));
+    ck_assert(!rp_target_begins("http://h/ap", "http://h/app"));
+    ck_assert(!rp_target_begins("unix:/s|http://hh/", "unix:/s|http://h"));
+    ck_assert(rp_target_begins("unix:/s|http://h/x", "unix:/s|http://h"));
+}
+END_TEST
+
 START_TEST(base_names_the_balancer)
 {
     rp_base_t base;
@@ -243,6 +280,8 @@ int main(void)
     tcase_add_loop_test(tc, authority_find_rows, 0, ROWS(authority_rows));
     tcase_add_loop_test(tc, target_join_rows, 0, ROWS(join_rows));
     tcase_add_loop_test(tc, base_parse_rows, 0, ROWS(base_rows));
+    tcase_add_loop_test(tc, target_normal_rows, 0, ROWS(normal_rows));
+    tcase_add_test(tc, target_begins_with_a_whole_authority);
     tcase_add_test(tc, base_names_the_balancer);
     tcase_add_test(tc, target_raw_skips_an_authority);
     tcase_add_test(tc, text_contains_sees_through_two_encodings);

@@ -181,11 +181,6 @@ START_TEST(pool_reuse_switched_off)
     ck_assert_int_eq(put_ok(take_connected(&rig, rig.ep, rig.w, NULL, 1, &peer), 2),
                      RP_REFUSE_DISABLED);
     close(peer);
-    rig.w->params.reuse = RP_UNSET;
-    rig.w->never_reuse = 1;
-    ck_assert_int_eq(put_ok(take_connected(&rig, rig.ep, rig.w, NULL, 1, &peer), 2),
-                     RP_REFUSE_DISABLED);
-    close(peer);
     rig.w->params.reuse = RP_ON;
     ck_assert_int_eq(put_ok(take_connected(&rig, rig.ep, rig.w, NULL, 1, &peer), 2),
                      RP_REFUSE_NONE);

@@ -3,11 +3,13 @@
 #include "upstream_unit.h"
 
 static apr_array_header_t *workers;
+static rp_worker_index_t *indexed;
 
 static void setup(void)
 {
     pool_setup();
     workers = apr_array_make(pool, 4, sizeof(rp_worker_t *));
+    indexed = rp_worker_index_make(pool);
 }
 
 static rp_worker_t *add(const char *text)
@@ -19,6 +21,7 @@ static rp_worker_t *add(const char *text)
     ck_assert_int_eq(rp_url_parse(pool, text, 1, &url, &err), APR_SUCCESS);
     w = rp_worker_create(pool, &url, NULL);
     APR_ARRAY_PUSH(workers, rp_worker_t *) = w;
+    rp_worker_index_add(indexed, w);
     return w;
 }
 
@@ -117,7 +120,7 @@ START_TEST(worker_find_longest_prefix_same_socket)
     (void)add("http://g");
     (void)add("unix:/s|http://h/");
     (void)add("http://[::1]:8080/");
-    w = rp_worker_find(workers, finds[_i].url, finds[_i].uds);
+    w = rp_worker_index_find(indexed, finds[_i].url, finds[_i].uds);
     if (finds[_i].want < 0) {
         ck_assert_msg(w == NULL, "%s found %s", finds[_i].url, w ? w->name : "");
     }
@@ -128,33 +131,58 @@ START_TEST(worker_find_longest_prefix_same_socket)
 }
 END_TEST
 
-START_TEST(worker_find_wildcard_by_length)
+/* The same answer as a look at each of them, for many that share beginnings. */
+START_TEST(worker_find_among_thousands)
 {
-    rp_worker_t *plain = add("http://h/");
-    rp_worker_t *wild = add("http://h/w/");
+    static const char *const words[] = {"a", "b", "ab", "abc", "/", "/a", "/b/", "app", "/app/x", "1"};
+    unsigned seed = 7;
+    int i, k;
 
-    wild->wildcard = "http://h/w/$1";
-    ck_assert_ptr_eq(rp_worker_find(workers, "http://h/w/ab", NULL), wild);
-    ck_assert_ptr_eq(rp_worker_find(workers, "http://h/w/a", NULL),
-                     plain); /* shorter than its own text */
-    ck_assert_ptr_eq(rp_worker_find(workers, "http://h/x/abc", NULL), plain);
+    for (i = 0; i < 3000; i++) {
+        const char *url = "http://h";
+
+        for (k = 0; k < 1 + i % 5; k++) {
+            url = apr_pstrcat(pool, url, k ? "" : "/", words[rand_r(&seed) % ROWS(words)], NULL);
+        }
+        (void)add(url);
+    }
+    for (i = 0; i < 3000; i++) {
+        const char *url = "http://h/";
+        rp_worker_t *want = NULL, *got;
+
+        for (k = 0; k < i % 8; k++) {
+            url = apr_pstrcat(pool, url, words[rand_r(&seed) % ROWS(words)], NULL);
+        }
+        for (k = 0; k < workers->nelts; k++) {
+            rp_worker_t *w = APR_ARRAY_IDX(workers, k, rp_worker_t *);
+
+            if (strncmp(w->match, url, strlen(w->match)) == 0
+                && (want == NULL || strlen(w->match) > strlen(want->match))) {
+                want = w;
+            }
+        }
+        got = rp_worker_index_find(indexed, url, NULL);
+        ck_assert_msg(got == want, "%s: %s instead of %s", url, got ? got->name : "nothing", want ? want->name : "nothing");
+    }
 }
 END_TEST
 
-/* "$" in the authority: such a worker covers no host at all. */
-START_TEST(worker_find_wildcard_host_never)
+START_TEST(worker_rivals_are_marked)
 {
-    rp_worker_t *wild = add("http://h/");
+    rp_worker_t *root = add("http://h/"), *app = add("http://h/app"), *apps = add("http://h/apps");
+    rp_worker_t *twin[] = {add("http://g/"), add("http://g/")};
+    rp_worker_t *alone = add("http://i/app"), *port = add("http://h:81/");
 
-    wild->wildcard = "http://h$1/x";
-    ck_assert_ptr_null(rp_worker_find(workers, "http://hacker.example/xxxxxx", NULL));
+    rp_worker_index_mark(indexed);
+    ck_assert(root->rivalled && app->rivalled && twin[0]->rivalled && twin[1]->rivalled);
+    ck_assert(!apps->rivalled && !alone->rivalled && !port->rivalled);
 }
 END_TEST
 
-START_TEST(worker_find_no_array)
+START_TEST(worker_find_in_nothing)
 {
-    ck_assert_ptr_null(rp_worker_find(NULL, "http://h/", NULL));
-    ck_assert_ptr_null(rp_worker_find(workers, "http://h/", NULL));
+    ck_assert_ptr_null(rp_worker_index_find(indexed, "http://h/", NULL));
+    ck_assert_ptr_null(rp_worker_index_find(indexed, "", NULL));
 }
 END_TEST
 
@@ -169,9 +197,9 @@ int main(void)
     tcase_add_test(tc, worker_child_init_twice);
     tcase_add_test(tc, worker_init_again_in_a_new_child_pool);
     tcase_add_loop_test(tc, worker_find_longest_prefix_same_socket, 0, ROWS(finds));
-    tcase_add_test(tc, worker_find_wildcard_by_length);
-    tcase_add_test(tc, worker_find_wildcard_host_never);
-    tcase_add_test(tc, worker_find_no_array);
+    tcase_add_test(tc, worker_find_among_thousands);
+    tcase_add_test(tc, worker_rivals_are_marked);
+    tcase_add_test(tc, worker_find_in_nothing);
     suite_add_tcase(s, tc);
     return suite_main(s);
 }

@@ -43,6 +43,32 @@ START_TEST(encode_row)
 }
 END_TEST
 
+static const struct {
+    const char *path, *want;
+} normals[] = {
+    { "", "" },
+    { "/a/b", "/a/b" },
+    { "/%61%2E%7e", "/a.~" },
+    { "/a%2fb%2Fc", "/a%2Fb%2Fc" },         /* is no '/' */
+    { "/a%3fb%3F%23", "/a%3Fb%3F%23" },     /* nor is this a query */
+    { "/%2561", "/%2561" },                 /* one round only */
+    { "/%", "/%25" },
+    { "/%4", "/%254" },
+    { "/%zz%4g", "/%25zz%254g" },
+    { "/a b<\x80", "/a%20b%3C%80" },
+    { "/%e4%00%0d", "/%E4%00%0D" },
+    { "/%61?%61=%2f b", "/a?%61=%2f b" },
+};
+
+START_TEST(normal_row)
+{
+    const char *once = rp_path_normal(pool, normals[_i].path);
+
+    ck_assert_str_eq(once, normals[_i].want);
+    ck_assert_str_eq(rp_path_normal(pool, once), once);
+}
+END_TEST
+
 START_TEST(encode_every_byte)
 {
     char in[3] = { '/', (char)_i, '/' };
@@ -120,6 +146,7 @@ int main(void)
     TCase *tc = case_new(s, "url_path");
 
     tcase_add_loop_test(tc, encode_row, 0, ROWS(encodings));
+    tcase_add_loop_test(tc, normal_row, 0, ROWS(normals));
     tcase_add_loop_test(tc, encode_every_byte, 0, 256);
     tcase_add_loop_test(tc, target_ok_every_byte, 0, 256);
     tcase_add_loop_test(tc, prefix_row, 0, ROWS(matches));
