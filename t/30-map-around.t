@@ -10,7 +10,7 @@ use RProxy::Backend;
 use RProxy::Client qw(get);
 
 my @modules = qw(headers dir mime negotiation include setenvif);
-plan tests => 48, need {needs('rproxy', @modules)};
+plan tests => 58, need {needs('rproxy', @modules)};
 
 my $b   = RProxy::Backend->new;
 my $u   = $b->url;
@@ -27,6 +27,8 @@ $s->start(<<"EOF") or die $s->stderr . $s->error_log;
 ProxyPass /a $u/a
 ProxyPass /raw $u/raw nocanon
 ProxyPass /index/page $u/idx
+ProxyPass /cap HTTP://LocalHost:@{[$b->port]}/cap
+ProxyPassMatch "^/capm/(.*)" "http://LOCALHOST:@{[$b->port]}/cap/\$1"
 ProxyPass /uindex/page unix:$dir/one.sock|http://localhost/uidx
 ProxyPass /neg/page $u/page
 ProxyPass /fb $u/fb
@@ -38,6 +40,24 @@ Require all denied
 <Proxy $u/a/*.x>
 Require all denied
 </Proxy>
+<Proxy http://localhost:@{[$b->port]}/cap/sec>
+Require all denied
+</Proxy>
+<Proxy HTTP://127.0.0.1:@{[$b->port]}/a/esc%61ped%2fx>
+Require all denied
+</Proxy>
+<Proxy http://127.0.0.1:@{[$b->port]}/raw/sec>
+Require all denied
+</Proxy>
+<Proxy http://127.0.0.1:@{[substr $b->port, 0, -1]}>
+Header set X-Cut 1
+</Proxy>
+<Proxy HTTP://127.0.0.1:@{[substr $b->port, 0, -1]}>
+Header set X-Wrong 1
+</Proxy>
+<ProxyMatch "^http://localhost:\\d+/cap/match">
+Require all denied
+</ProxyMatch>
 <Proxy *>
 Header set X-All 1
 Header set X-Order first
@@ -107,6 +127,16 @@ is(arrives('/a/secret'), 403, '... to every URL that begins so');
 is(arrives('/a/Sec'), '/a/Sec', '... with capitals as written');
 is(arrives('/a/%73ec'),  403, '... seen decoded');
 is(arrives('/a/second'), '/a/second', '<Location> overrides it');
+is(arrives('/cap/secret'), 403, '<Proxy> in lower case for a line with capitals in scheme and host');
+is(arrives('/capm/secret'), 403, '... also where the destination is made for the request');
+is(arrives('/cap/match'), 403, '<ProxyMatch> too');
+is(arrives('/cap/open'), '/cap/open', '... and nothing else');
+is(arrives('/a/escaped/x'), '/a/escaped/x', 'an escaped slash in a section is no slash');
+is(arrives('/raw/secret'), 403, 'nocanon: <Proxy> applies');
+is(arrives('/raw/%73%65cret'), 403, '... however the client spells it');
+is(arrives('/raw/%2573ecret'), '/raw/%2573ecret', '... but to the same path only');
+is(answer('/a/x')->header('X-Cut'), 1, 'a section with half a port applies as ever, as it is written');
+is(answer('/a/x')->header('X-Wrong'), undef, '... but not in another spelling');
 is(arrives('/a/y/z.x'),  403, 'shell wildcards, across slashes');
 is(arrives('/a/z.xy'), '/a/z.xy', '... of the whole URL');
 is(arrives('/a/match'), 403, '<ProxyMatch>');

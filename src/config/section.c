@@ -3,6 +3,7 @@
 #include "config/define.h"
 #include "config/directives.h"
 #include "config/target.h"
+#include "mapping/target.h"
 
 #include <http_core.h>
 #include <http_log.h>
@@ -22,7 +23,8 @@ int rp_section_matches(const rp_dir_conf_t *section, const char *url)
     if (section->section_wild) {
         return apr_fnmatch(section->section_pattern, url, 0) == APR_SUCCESS;
     }
-    return strncmp(section->section_url, url, strlen(section->section_url)) == 0;
+    return strncmp(section->section_url, url, strlen(section->section_url)) == 0
+           || (section->section_normal != NULL && rp_target_begins(url, section->section_normal));
 }
 
 /* 1 when a directive of mod_ssl's SSLProxy family is written in a section. */
@@ -82,10 +84,16 @@ static const char *walk(cmd_parms *cmd, ap_conf_vector_t *vector)
 static const char *name_section(cmd_parms *cmd, rp_dir_conf_t *section, const char *url,
                                 int is_regex)
 {
+    rp_base_t base;
+    rp_url_err_e why;
+
     section->section_url = rp_socket_absolute(cmd, url);
     if (!is_regex) {
         url = section->section_url;
         section->section_wild = rp_target_wild(cmd->pool, url, &section->section_pattern);
+        if (!section->section_wild && rp_base_parse(cmd->pool, url, 1, &base, &why) == APR_SUCCESS) {
+            section->section_normal = rp_target_normal(cmd->pool, url, &base, 1);
+        }
         return NULL;
     }
     section->section_regex = ap_pregcomp(cmd->pool, url, AP_REG_EXTENDED);
@@ -201,7 +209,7 @@ static const char *set_existing(cmd_parms *cmd, const char *url, const apr_array
     if (err || found) {
         return err;
     }
-    worker = rp_worker_find(conf->workers, dest.text, dest.url.uds);
+    worker = rp_worker_index_find(conf->worker_index, dest.text, dest.url.uds);
     if (worker) {
         return rp_worker_params_apply(cmd, "ProxySet", &worker->params, params);
     }

@@ -33,23 +33,56 @@ static int section_captures(request_rec *r, const rp_dir_conf_t *section, const 
     return 1;
 }
 
+/*
+ * The destination in its normal form, so that no other spelling of it gets around a section: "%73ecret" is "secret" for the backend
+ * too. NULL when it is no URL; then fixups refuse it.
+ */
+static const char *normal_form(request_rec *r, const char *url)
+{
+    const rp_mapping_t *m = rp_mapping_of(r);
+    const rp_rule_t *rule = m->filename == r->filename ? m->rule : NULL;
+    const rp_base_t *base = rule ? rule->base : NULL;
+    int encoded = m->noencode || apr_table_get(r->notes, "proxy-nocanon") != NULL;
+    rp_url_err_e err;
+    rp_base_t made;
+
+    if (!base) {
+        if (rp_base_parse(r->pool, url, 1, &made, &err) != APR_SUCCESS) {
+            return NULL;
+        }
+        base = &made;
+    }
+    return rp_target_normal(r->pool, url, base, encoded);
+}
+
+static int section_applies(request_rec *r, const rp_dir_conf_t *section, const char *url)
+{
+    return section->section_regex ? section_captures(r, section, url) : rp_section_matches(section, url);
+}
+
 int rp_section_walk(request_rec *r)
 {
     const rp_server_conf_t *sconf = rp_server_conf(r->server);
-    const char *url;
+    const char *url, *normal;
     int i;
 
     if (!rp_mapping_is_proxied(r)) {
         return DECLINED;
     }
     rp_mapping_of(r)->seen = r->filename;
+    if (sconf->sections->nelts == 0) {
+        return OK;
+    }
     url = r->filename + RP_PROXY_PREFIX_LEN;
+    normal = normal_form(r, url);
+    if (normal && strcmp(normal, url) == 0) {
+        normal = NULL;
+    }
     for (i = 0; i < sconf->sections->nelts; i++) {
         ap_conf_vector_t *conf = APR_ARRAY_IDX(sconf->sections, i, ap_conf_vector_t *);
         const rp_dir_conf_t *section = rp_dir_conf(conf);
 
-        if (section->section_regex ? section_captures(r, section, url)
-                                   : rp_section_matches(section, url)) {
+        if (section_applies(r, section, url) || (normal && section_applies(r, section, normal))) {
             r->per_dir_config = ap_merge_per_dir_configs(r->pool, r->per_dir_config, conf);
         }
     }
