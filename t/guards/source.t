@@ -37,7 +37,8 @@ my %below = (
     balancer => ['wire', 'upstream', 'config'],
     config => ['wire', 'upstream', 'mapping'],
     mapping => ['wire', 'upstream', 'config'],
-    request => ['wire', 'upstream', 'exchange', 'config', 'mapping'],
+    metrics => ['wire', 'upstream', 'exchange'],
+    request => ['wire', 'upstream', 'exchange', 'metrics', 'config', 'mapping'],
 );
 my @upward;
 for my $file (grep { m{^src/} } @product) {
