@@ -191,6 +191,12 @@ static void put_record(out_t *o, const rp_metric_t *m, const rp_metric_labels_t 
     put_number(o, m, labels, NULL, n);
 }
 
+static int has_metric(const rp_metric_t *m, const rp_worker_record_t *record)
+{
+    return m->scope == RP_METRIC_ANSWER
+           || (!record->nobody && (m->scope == RP_METRIC_WORKER || *record->labels.balancer != '\0'));
+}
+
 void rp_metrics_render(const rp_metrics_page_t *page, rp_metrics_format_e format, rp_metrics_write_fn *write, void *ctx)
 {
     out_t o = {.write = write, .ctx = ctx, .format = format};
@@ -204,7 +210,9 @@ void rp_metrics_render(const rp_metrics_page_t *page, rp_metrics_format_e format
             continue;
         }
         for (int k = 0; k < page->nworkers; k++) {
-            put_record(&o, &rows[i], &page->workers[k].labels, &page->workers[k]);
+            if (has_metric(&rows[i], &page->workers[k])) {
+                put_record(&o, &rows[i], &page->workers[k].labels, &page->workers[k]);
+            }
         }
     }
     if (format == RP_METRICS_OPENMETRICS) {

@@ -23,6 +23,7 @@ typedef struct row_t {
 typedef struct slot_t {
     rp_metric_labels_t labels; /**< escaped */
     const char *key;           /**< server, balancer and name */
+    int nobody;
     int first;                 /**< the first slot with this key: where its sums are shown */
     apr_uint64_t max;          /**< at the first: connections that a child may have, all slots of this key */
     int unlimited;             /**< at the first: one of them has no limit */
@@ -123,6 +124,7 @@ static void fill_slots(rp_store_t *s, const apr_array_header_t *targets)
         slot->labels.balancer = rp_label_escape(s->pool, t->balancer);
         slot->labels.worker = rp_label_escape(s->pool, t->name);
         slot->key = apr_pstrcat(s->pool, slot->labels.server, "\n", slot->labels.balancer, "\n", slot->labels.worker, NULL);
+        slot->nobody = t->nobody;
         first = apr_hash_get(seen, slot->key, APR_HASH_KEY_STRING);
         slot->first = first ? *first : i;
         if (first == NULL) {
@@ -386,6 +388,7 @@ void rp_store_read(const rp_store_t *s, apr_pool_t *pool, const char *version, r
             continue;
         }
         r->labels = s->slots[k].labels;
+        r->nobody = s->slots[k].nobody;
         r->stat = sums[k];
         r->used = sums[k].in_flight;
         r->idle = sums[k].permits > sums[k].in_flight ? sums[k].permits - sums[k].in_flight : 0;

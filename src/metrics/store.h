@@ -21,7 +21,8 @@ typedef struct rp_store_t rp_store_t;
 
 /** What is to be counted. */
 typedef struct rp_target_t {
-    rp_worker_t *worker;      /**< or NULL: a place for what no worker gets */
+    rp_worker_t *worker;      /**< or NULL: it comes later, or never (nobody) */
+    int nobody;               /**< a place for what no worker gets */
     const char *server, *balancer, *name; /**< as labels, not escaped */
 } rp_target_t;
 

@@ -29,7 +29,9 @@ static const rp_metric_values_t failover_reasons = {RP_FAIL_COUNT, reason_name, 
 static const rp_metric_values_t refusals = {RP_REFUSE_COUNT, refusal_name, never};
 
 #define RECORD_PROCESS rp_process_record_t
+#define RECORD_ANSWER rp_worker_record_t
 #define RECORD_WORKER rp_worker_record_t
+#define RECORD_MEMBER rp_worker_record_t
 
 static const rp_metric_t rows[] = {
 #define M(name, type, scope, unit, how, member, label, values, help)                                                           \

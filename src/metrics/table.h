@@ -16,7 +16,7 @@ typedef struct rp_child_stat_t {
     apr_uint64_t room[15];
 } rp_child_stat_t;
 
-/** Scope PROCESS: one record. */
+/** One record. */
 typedef struct rp_process_record_t {
     const char *version;
     apr_uint64_t children;
@@ -30,16 +30,24 @@ typedef struct rp_metric_labels_t {
     const char *worker;      /**< URL */
 } rp_metric_labels_t;
 
-/** Scope WORKER: one for each worker. */
+/** One for each worker. */
 typedef struct rp_worker_record_t {
     rp_metric_labels_t labels;
+    int nobody;              /**< it stands for requests that no worker got */
     rp_worker_stat_t stat;   /**< sum over the children */
     apr_uint64_t idle, used; /**< connections */
     apr_uint64_t max;        /**< 0: no limit */
 } rp_worker_record_t;
 
 typedef enum rp_metric_type_e { RP_METRIC_COUNTER = 0, RP_METRIC_GAUGE, RP_METRIC_HISTOGRAM, RP_METRIC_INFO } rp_metric_type_e;
-typedef enum rp_metric_scope_e { RP_METRIC_PROCESS = 0, RP_METRIC_WORKER } rp_metric_scope_e;
+
+/** Which records have a metric. */
+typedef enum rp_metric_scope_e {
+    RP_METRIC_PROCESS = 0, /**< the one of the server */
+    RP_METRIC_ANSWER,      /**< those of all workers, and of nobody */
+    RP_METRIC_WORKER,      /**< those of all workers */
+    RP_METRIC_MEMBER       /**< those of workers that are members of a balancer */
+} rp_metric_scope_e;
 
 /** How the member of a row is read. */
 typedef enum rp_metric_read_e {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The handler: from a mapped request to a finished exchange on the blocking lane. */
-#include "request/request.h"
+#include "request/metrics.h"
 
 #include <apr_strings.h>
 #include <http_config.h>
@@ -524,15 +524,11 @@ static int admit(request_rec *r, rp_request_t **rq)
     return status == OK ? aim(*rq) : status;
 }
 
-static int handler(request_rec *r)
+static int serve(request_rec *r, rp_request_t **out)
 {
-    rp_request_t *rq = NULL;
-    int status;
+    int status = admit(r, out);
+    rp_request_t *rq = *out;
 
-    if (!is_ours(r)) {
-        return DECLINED;
-    }
-    status = admit(r, &rq);
     if (status != OK) {
         return status;
     }
@@ -546,8 +542,22 @@ static int handler(request_rec *r)
     return run(rq);
 }
 
+static int handler(request_rec *r)
+{
+    rp_request_t *rq = NULL;
+    int status;
+
+    if (!is_ours(r)) {
+        return DECLINED;
+    }
+    status = serve(r, &rq);
+    rp_metrics_answered(r, rq, status);
+    return status;
+}
+
 void rp_request_register_hooks(apr_pool_t *p)
 {
+    rp_metrics_register_hooks(p);
     rp_child_register_hooks(p);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_FIRST);
 }

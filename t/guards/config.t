@@ -13,19 +13,20 @@ use Test::More;
 
 # What a program of the build prints.
 sub table_of {
-    my ($kind) = @_;
-    open my $in, '-|', builddir() . '/t/guards/params_table', $kind or return "params_table: $!\n";
+    my ($program, @kind) = @_;
+    open my $in, '-|', builddir() . "/t/guards/$program", @kind or return "$program: $!\n";
     local $/ = undef;
     my $text = <$in>;
-    close $in or return "params_table $kind failed\n";
+    close $in or return "$program @kind failed\n";
     return $text;
 }
 
 my @rows   = read_rows(slurp('src/config/directives.def'));
 my %tables = (
     directives            => ['docs/manual/mod_rproxy.md', rows_table(@rows)],
-    'worker parameters'   => ['docs/manual/parameters.md', table_of('worker')],
-    'balancer parameters' => ['docs/manual/parameters.md', table_of('balancer')],
+    'worker parameters'   => ['docs/manual/parameters.md', table_of('params_table', 'worker')],
+    'balancer parameters' => ['docs/manual/parameters.md', table_of('params_table', 'balancer')],
+    metrics               => ['docs/manual/metrics.md', table_of('metrics_table')],
 );
 
 if (@ARGV && $ARGV[0] eq '--write') {

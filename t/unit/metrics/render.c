@@ -12,7 +12,7 @@
 static char text[1 << 22];
 static apr_size_t len;
 static rp_process_record_t process;
-static rp_worker_record_t workers[2];
+static rp_worker_record_t workers[3];
 static rp_metrics_page_t page;
 
 static void gather(void *ctx, const char *bytes, apr_size_t n)
@@ -29,9 +29,11 @@ static void setup(void)
     memset(workers, 0, sizeof(workers));
     memset(&process, 0, sizeof(process));
     process.version = "1.2.3";
+    workers[2].labels = (rp_metric_labels_t){"h:80", "c", "-"};
+    workers[2].nobody = 1;
     workers[0].labels = (rp_metric_labels_t){"h:80", "c", "http://a/"};
     workers[1].labels = (rp_metric_labels_t){"h:80", "", "http://b/"};
-    page = (rp_metrics_page_t){&process, workers, 2};
+    page = (rp_metrics_page_t){&process, workers, 3};
 }
 
 static const char *rendered(rp_metrics_format_e format)
@@ -72,6 +74,9 @@ START_TEST(lines_of_the_old_format)
     ck_line("rproxy_pool_max_connections" A "} 5");
     ck_assert_ptr_nonnull(strstr(text, "# HELP rproxy_requests_total Requests by"));
     ck_assert_ptr_nonnull(strstr(text, "worker \"-\": none was."));
+    ck_line("rproxy_requests_total{server=\"h:80\",balancer=\"c\",worker=\"-\",class=\"2xx\"} 0");
+    ck_no("rproxy_sent_bytes_total{server=\"h:80\",balancer=\"c\",worker=\"-\"}"); /* nobody's */
+    ck_no("rproxy_failovers_total{server=\"h:80\",worker=\"http://b/\""); /* no member */
     ck_no("# UNIT");
     ck_no("# EOF");
     ck_no("rproxy_pool_max_connections{server=\"h:80\",worker=\"http://b/\"}"); /* it has no limit */

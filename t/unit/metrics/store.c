@@ -19,7 +19,7 @@ static void target(const char *name, int max)
 
     memset(w, 0, sizeof(*w));
     w->params.max = max;
-    *t = (rp_target_t){w, "h:80", "", name};
+    *t = (rp_target_t){w, 0, "h:80", "", name};
 }
 
 static void setup(void)
