@@ -248,13 +248,17 @@ static void member_keep(const taking_t *t, rp_member_t *m, const rp_shm_member_t
     if (rp_shm_member_read(m->shm, &now) != APR_SUCCESS || rp_shm_member_read(old, &then) != APR_SUCCESS) {
         return;
     }
+    counters_keep(m->shm, old);
+    learned_keep(m->shm, old, &now);
+    if (then.added) { /* a line of its own is a new word on everything */
+        log_lost(t, "member ", now.url, at);
+        return;
+    }
     who = apr_psprintf(t->pool, "member %s: ", now.url);
     now.runtime = fields_keep(t, who, at, rows, n, old->configured, m->shm->configured, then.runtime, then.changed_why, &then, &now);
     now.changed_at = then.changed_at;
     memcpy(now.changed_why, then.changed_why, sizeof(now.changed_why));
     status_keep(t, who, at, m->shm, old, then.changed_why);
-    counters_keep(m->shm, old);
-    learned_keep(m->shm, old, &now);
     rp_shm_member_write(m->shm, &now);
 }
 
