@@ -67,6 +67,43 @@ static apr_array_header_t *collect(apr_pool_t *pconf, server_rec *main_server)
     return all;
 }
 
+static int route_known(const rp_balancer_t *b, const char *route)
+{
+    int i;
+
+    for (i = 0; i < b->nconfigured; i++) {
+        const char *own = b->members[i].configured->params.route;
+        if (own != NULL && strcmp(own, route) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void balancers_warn(const apr_array_header_t *all, server_rec *s)
+{
+    int i, k;
+
+    for (i = 0; i < all->nelts; i++) {
+        const rp_balancer_t *b = APR_ARRAY_IDX(all, i, rp_balancer_t *);
+
+        if (b->nconfigured == 0) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                         "RP0724: %s: %s has no members: its requests are answered with 503 until it has; write BalancerMember lines",
+                         b->conf->defined_at, b->conf->name);
+        }
+        for (k = 0; k < b->nconfigured; k++) {
+            const rp_worker_t *w = b->members[k].configured;
+
+            if (w->params.redirect != NULL && w->params.redirect[0] && !route_known(b, w->params.redirect)) {
+                ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                             "RP0725: %s: %s: redirect=%s: no member of %s has that route; write route=%s on one of them",
+                             w->defined_at, w->name, w->params.redirect, b->conf->name, w->params.redirect);
+            }
+        }
+    }
+}
+
 /* How many things are wrong with the balancers. */
 static int balancers_check(const apr_array_header_t *all, server_rec *s)
 {
@@ -94,6 +131,8 @@ static int balancers_check(const apr_array_header_t *all, server_rec *s)
 /* Runs at `httpd -t` too, when all modules are loaded: their order does not matter. */
 static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
+    apr_array_header_t *all;
+
     (void)pconf, (void)plog;
     if (APR_RETRIEVE_OPTIONAL_FN(rproxy_api) == NULL) {
         ap_log_error(APLOG_MARK, APLOG_ERR | APLOG_STARTUP, 0, s,
@@ -107,7 +146,11 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
                      ": install both from one release");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    return balancers_check(collect(ptemp, s), s) ? HTTP_INTERNAL_SERVER_ERROR : OK;
+    all = collect(ptemp, s);
+    if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {
+        balancers_warn(all, s); /* else it is said when the log is open */
+    }
+    return balancers_check(all, s) ? HTTP_INTERNAL_SERVER_ERROR : OK;
 }
 
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
@@ -119,6 +162,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         return OK; /* the configuration is read twice at startup */
     }
     all = collect(pconf, s);
+    balancers_warn(all, s);
     rp_keep_keys(pconf, all);
     rp_balancing_configure(core_api(), all);
     if (all->nelts == 0) {

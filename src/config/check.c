@@ -8,6 +8,7 @@
 
 #include <http_core.h>
 #include <http_log.h>
+#include <apr_hash.h>
 #include <apr_strings.h>
 
 #include "config/define.h"
@@ -218,6 +219,44 @@ static int check_server(rp_reading_t *reading, apr_pool_t *ptemp, const rp_serve
     return refused;
 }
 
+static int balancer_known(const rp_server_conf_t *conf, const char *name)
+{
+    for (int i = 0; i < conf->balancers->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(conf->balancers, i, rp_balancer_conf_t *)->name, name) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Lines that lead to a balancer which their server does not have: taken, as it always was; once each. */
+static void warn_undefined(rp_reading_t *reading, apr_pool_t *ptemp, server_rec *main_server)
+{
+    apr_hash_t *said = apr_hash_make(ptemp);
+
+    for (server_rec *s = main_server; s; s = s->next) {
+        const rp_server_conf_t *conf = rp_server_conf(s);
+
+        for (int i = 0; i < conf->rules->nelts; i++) {
+            const rp_rule_t *rule = APR_ARRAY_IDX(conf->rules, i, const rp_rule_t *);
+            rp_message_t *message;
+
+            if (rule->balancer == NULL || balancer_known(conf, rule->balancer)
+                || apr_hash_get(said, rule->defined_at, APR_HASH_KEY_STRING)) {
+                continue;
+            }
+            apr_hash_set(said, rule->defined_at, APR_HASH_KEY_STRING, rule);
+            message = apr_array_push(reading->messages);
+            message->level = APLOG_WARNING;
+            message->text =
+                apr_psprintf(reading->pool,
+                             "RP0726: %s: %s is not defined in this server: requests are answered "
+                             "with 503; write a <Proxy> section with BalancerMember lines",
+                             rule->defined_at, rule->balancer);
+        }
+    }
+}
+
 static const char *join(apr_pool_t *p, const apr_array_header_t *names)
 {
     const char *list = "";
@@ -281,6 +320,7 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
         conf->rule_index = rp_rule_index_make(pconf, conf->rules);
     }
     rp_tls_check_config(reading, s);
+    warn_undefined(reading, ptemp, s);
     if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {
         log_messages(reading, ptemp, s);
     }

@@ -25,6 +25,22 @@ apr_array_header_t *rp_words(cmd_parms *cmd, const char *args)
     return words;
 }
 
+/* A key that the same line has already: the later one holds, as it always did. */
+static void warn_twice(cmd_parms *cmd, const apr_array_header_t *params, const rp_keyvalue_t *kv)
+{
+    for (int i = 0; i < params->nelts; i++) {
+        const rp_keyvalue_t *before = &APR_ARRAY_IDX(params, i, rp_keyvalue_t);
+
+        if (ap_cstr_casecmp(before->key, kv->key) == 0) {
+            rp_message_add(cmd, APLOG_WARNING,
+                           "RP0722: %s: %s: %s is given twice: %s=%s holds, %s=%s does not; remove it",
+                           rp_at(cmd), cmd->cmd->name, kv->key, kv->key, kv->value, before->key,
+                           before->value);
+            return;
+        }
+    }
+}
+
 const char *rp_words_params(cmd_parms *cmd, const apr_array_header_t *words, int first,
                             apr_array_header_t **params)
 {
@@ -37,6 +53,7 @@ const char *rp_words_params(cmd_parms *cmd, const apr_array_header_t *words, int
             return apr_psprintf(cmd->pool, "%s: \"%s\" is not a parameter: write key=value",
                                 cmd->cmd->name, word);
         }
+        warn_twice(cmd, *params, &kv);
         APR_ARRAY_PUSH(*params, rp_keyvalue_t) = kv;
     }
     return NULL;
@@ -172,6 +189,18 @@ const char *rp_worker_any(cmd_parms *cmd, const char *who, const rp_dest_t *dest
     return rp_worker_params_apply(cmd, who, &worker->params, params);
 }
 
+static rp_worker_t *worker_named(const apr_array_header_t *workers, const char *name)
+{
+    for (int i = 0; i < workers->nelts; i++) {
+        rp_worker_t *worker = APR_ARRAY_IDX(workers, i, rp_worker_t *);
+
+        if (strcmp(worker->name, name) == 0) {
+            return worker;
+        }
+    }
+    return NULL;
+}
+
 const char *rp_worker_apply(cmd_parms *cmd, const char *who, apr_array_header_t *workers,
                             const char *name, const apr_array_header_t *params, int *found)
 {
@@ -233,14 +262,23 @@ const char *rp_member_define(cmd_parms *cmd, rp_balancer_conf_t *balancer, const
 {
     rp_dest_t dest;
     rp_worker_t *member;
+    rp_worker_t *before;
     int found = 0;
     const char *err = rp_dest_parse(cmd, "BalancerMember", url, &dest);
 
     if (err == NULL) {
         err = rp_worker_apply(cmd, "BalancerMember", balancer->members, dest.name, params, &found);
     }
-    if (err || found) {
+    if (err) {
         return err;
+    }
+    if (found) {
+        before = worker_named(balancer->members, dest.name);
+        rp_message_add(cmd, APLOG_WARNING,
+                       "RP0723: %s: %s is a member of %s already (%s): the parameters of both lines "
+                       "hold together; write one line",
+                       rp_at(cmd), dest.name, balancer->name, before->defined_at);
+        return NULL;
     }
     member = worker_make(cmd, &dest);
     APR_ARRAY_PUSH(balancer->members, rp_worker_t *) = member;
