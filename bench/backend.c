@@ -7,7 +7,8 @@
  *   Upgrade: ...          101, then every byte comes back
  *
  * Usage: backend [PORT]      listens on 127.0.0.1 (0: a free port) and prints the port; ends by SIGTERM or when its standard
- * input ends. SIGUSR1 prints "accepted=N open=N" on standard output.
+ * input ends. SIGUSR1 prints "accepted=N open=N waiting=N" on standard output: connections, and answers that
+ * are not due yet.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -44,7 +45,7 @@ typedef struct conn_t {
 static const char accept_key[] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="; /* of the sample key of RFC 6455 1.3, which the clients send */
 static char *body;
 static int epfd;
-static unsigned long long accepted, open_now;
+static unsigned long long accepted, open_now, waiting_now;
 static conn_t *first_waiting, *last_waiting;
 
 static long long now_ms(void)
@@ -71,6 +72,7 @@ static void unwait(conn_t *c)
     *(c->prev ? &c->prev->next : &first_waiting) = c->next;
     *(c->next ? &c->next->prev : &last_waiting) = c->prev;
     c->waiting = 0;
+    waiting_now--;
 }
 
 static void wait_until(conn_t *c, long long due_ms)
@@ -82,6 +84,7 @@ static void wait_until(conn_t *c, long long due_ms)
     }
     c->due_ms = due_ms;
     c->waiting = 1;
+    waiting_now++;
     c->prev = after;
     c->next = after ? after->next : first_waiting;
     *(after ? &after->next : &first_waiting) = c;
@@ -312,7 +315,7 @@ static int on_signal(int sigfd)
         if (info.ssi_signo != SIGUSR1) {
             return 1;
         }
-        printf("accepted=%llu open=%llu\n", accepted, open_now);
+        printf("accepted=%llu open=%llu waiting=%llu\n", accepted, open_now, waiting_now);
         (void)fflush(stdout);
     }
     return 0;

@@ -20,7 +20,7 @@ use Cwd qw(abs_path);
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Getopt::Long;
-use RProxy::Bench qw(work_dir here free_port slurp spit spawn wait_port cpu_ns start_backend accepted compile h2load median
+use RProxy::Bench qw(work_dir here free_port slurp spit spawn wait_port cpu_ns start_backend backend_counts compile h2load median
     quartiles order system_calls);
 
 my %opt = (build => here() . '/../build', rounds => 25, requests => 12000, clients => 32, json => '', strace => 10000, cc => 'cc',
@@ -102,12 +102,12 @@ $errors{$_} = $conns{$_} = 0 for keys %rows;
 for my $round (1 .. $opt{rounds}) {
     my %seen;
     for my $name (order($round, sort keys %rows)) {
-        my $a0 = accepted($backend);
+        my $a0 = backend_counts($backend)->{accepted};
         my $m = measure(@{$rows{$name}});
         push @{$us{$name}}, $seen{$name} = $m->{us};
         push @{$rps{$name}}, $m->{rps};
         $errors{$name} += $m->{errors};
-        $conns{$name} += accepted($backend) - $a0;
+        $conns{$name} += backend_counts($backend)->{accepted} - $a0;
     }
     printf "round %2d, us/request: %s\n", $round, join ', ', map { sprintf '%s %.2f', $_, $seen{$_} } sort keys %seen;
 }

@@ -27,8 +27,9 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Getopt::Long;
 use IO::Socket::INET;
+use List::Util qw(min);
 use POSIX qw(strftime ceil);
-use RProxy::Bench qw(work_dir here slurp spit cpu_ns memory_kb start_backend accepted compile h2load wrk quantile median spread
+use RProxy::Bench qw(work_dir here slurp spit cpu_ns memory_kb start_backend backend_counts compile h2load wrk quantile median spread
     system_calls order stop_pid kernel_loss);
 use RProxy::Contestants qw(start_backends start_contestant contestants);
 use RProxy::Tunnels;
@@ -100,7 +101,7 @@ sub row_cost {
     my %r = (spread => $spread, void => $spread > VOID_SPREAD ? 1 : 0);
     for my $name (@names) {
         my $s = $seen->{$name};
-        $r{$name} = {us => median(@{$s->{us}}), rps => median(@{$s->{rps}}), errors => $s->{errors}, spread => spread(@{$s->{us}})};
+        $r{$name} = {us => median(@{$s->{us}}), least_us => min(@{$s->{us}}), rps => median(@{$s->{rps}}), errors => $s->{errors}, spread => spread(@{$s->{us}})};
         $r{$name}{cipher} = $s->{cipher} if $s->{cipher};
     }
     return \%r;
@@ -151,11 +152,10 @@ sub row_p99 {
 
 # ---- many that wait ----
 
-# The most memory and the most connections to the backend while a load runs in the background, and what they were before.
+# The most memory and the most requests before the backend while a load runs in the background.
 sub memory_during {
     my ($s, $seconds, $load) = @_;
     my $before = memory_kb($s->{pid});
-    my $open_before = (accepted($backends[0]))[1];
     pipe my $in, my $out or die "pipe: $!";
     my $pid = fork // die "fork: $!";
     if (!$pid) {
@@ -171,8 +171,8 @@ sub memory_during {
         select undef, undef, undef, 0.2;
         my $now = memory_kb($s->{pid});
         $most = $now if $now > $most;
-        my $open = (accepted($backends[0]))[1] - $open_before;
-        $held = $open if $open > $held;
+        my $waiting = backend_counts($backends[0])->{waiting};
+        $held = $waiting if $waiting > $held;
     }
     my ($ok, $errors, $rps) = split ' ', <$in> // '0 0 0';
     waitpid $pid, 0;

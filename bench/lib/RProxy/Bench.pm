@@ -14,7 +14,7 @@ use IO::Socket::INET;
 use POSIX qw(:sys_wait_h);
 use Time::HiRes qw(time);
 
-our @EXPORT_OK = qw(work_dir here free_port slurp spit spawn stop_pid wait_port family cpu_ns memory_kb start_backend accepted
+our @EXPORT_OK = qw(work_dir here free_port slurp spit spawn stop_pid wait_port family cpu_ns memory_kb start_backend backend_counts
     compile fill h2load wrk quantile median quartiles spread system_calls order kernel_loss);
 
 my @pids; # of this process, to end with it
@@ -180,12 +180,12 @@ sub start_backend {
     return {port => $port, pid => $pid, out => $ours_in, in => $ours_out};
 }
 
-# Connections that a backend has accepted, and those open now.
-sub accepted {
+# What a backend counts: accepted connections, those open now, answers that are not due yet.
+sub backend_counts {
     my ($backend) = @_;
     kill 'USR1', $backend->{pid};
-    my ($n, $open) = readline($backend->{out}) =~ /^accepted=(\d+) open=(\d+)/ or die "the backend does not answer\n";
-    return wantarray ? ($n, $open) : $n;
+    my %count = readline($backend->{out}) =~ /(\w+)=(\d+)/g or die "the backend does not answer\n";
+    return \%count;
 }
 
 # ---- load ----
