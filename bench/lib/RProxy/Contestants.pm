@@ -85,9 +85,10 @@ sub contestants {
     return (@names, 'mod_proxy');
 }
 
+# $place: its directory, when one name runs more than once (builds that are compared).
 sub start_contestant {
-    my ($name) = @_;
-    my $d = directory($name);
+    my ($name, $place) = @_;
+    my $d = directory($place || $name);
     my ($port, $tls) = (free_port(), free_port());
     RProxy::Bench::release_ports();
     my %lanes = our_lanes();
