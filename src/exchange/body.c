@@ -230,6 +230,10 @@ void rp_ex_body_leftover(rp_exchange_t *ex)
         return;
     }
     if (n > 0) {
+        if (may_wait(ex) && (ex->ready & RP_WAIT_BACKEND_READ)) { /* the head's read was full: there is more */
+            ex->read_size = READ_LARGE;
+            ex->gather = 1;
+        }
         ex->head_start = ex->head_end;
         eat(ex, apr_bucket_pool_create(data, n, ex->pool, ex->ba), data);
     }
@@ -295,11 +299,23 @@ static apr_bucket *wrap(rp_exchange_t *ex, char **buf, apr_size_t n, apr_size_t 
     return apr_bucket_heap_create(*buf, n, apr_bucket_free, ex->ba);
 }
 
+/* How much to ask for. Where the length is known, one byte beyond it, so that what does not belong there is seen. */
+static apr_size_t next_read(const rp_exchange_t *ex)
+{
+    apr_size_t size = ex->read_size ? ex->read_size : READ_FIRST;
+
+    if (ex->resp_framing.kind != RP_FRAMING_LENGTH) {
+        return size;
+    }
+    size = may_wait(ex) ? READ_LARGE : size;
+    return ex->resp_left < (apr_int64_t)size ? (apr_size_t)ex->resp_left + 1 : size;
+}
+
 /* Read once. 1: bytes came. */
 static int body_read(rp_exchange_t *ex)
 {
     apr_bucket *b;
-    apr_size_t size = ex->read_size ? ex->read_size : READ_FIRST;
+    apr_size_t size = next_read(ex);
     apr_size_t n = size;
     char *buf = apr_bucket_alloc(size, ex->ba);
     apr_status_t rv = rp_ex_recv(ex, buf, &n);
@@ -325,15 +341,22 @@ static int body_read(rp_exchange_t *ex)
     return 1;
 }
 
+/*
+ * Bytes that came with the head go to the client at once, but when the next read is sure to bring more: then one write takes both.
+ */
 void rp_ex_recv_body(rp_exchange_t *ex, int *progress)
 {
-    if (!APR_BRIGADE_EMPTY(ex->bb) && ex->recv != RP_RECV_DONE) {
-        pass_on(ex); /* bytes that came with the head */
+    int gather = ex->gather;
+
+    ex->gather = 0;
+    if (!APR_BRIGADE_EMPTY(ex->bb) && ex->recv != RP_RECV_DONE && !gather) {
+        pass_on(ex);
     }
     while (rp_ex_alive(ex) && ex->recv == RP_RECV_BODY) {
-        if (!APR_BRIGADE_EMPTY(ex->bb) || rp_ex_client_stuck(ex)) {
+        if ((!APR_BRIGADE_EMPTY(ex->bb) && !gather) || rp_ex_client_stuck(ex)) {
             return;
         }
+        gather = 0;
         if (!(ex->ready & RP_WAIT_BACKEND_READ) || !body_read(ex)) {
             return;
         }

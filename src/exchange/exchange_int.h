@@ -120,6 +120,7 @@ struct rp_exchange_t {
     apr_time_t stuck_us;          /**< since when the client takes nothing, 0: it does */
     int unflushed;                /**< something was given to the client since the last flush */
     apr_size_t read_size;         /**< next body read, bytes */
+    int gather;                   /**< what came with the head waits for the next read, which has more of it */
     int extra_bytes;              /**< bytes behind the end of the response */
     int gave_up;                  /**< the rest of the body was not read */
 

@@ -2,6 +2,8 @@
 /* The response body: framing off, passed on, cut. */
 #include "world.h"
 
+#define HEAD_60000 "HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n"
+#define HEAD_100000 "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
 #define HEAD_200000 strlen("HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n")
 
 START_TEST(length_response_is_passed_and_connection_kept)
@@ -68,6 +70,70 @@ START_TEST(client_that_takes_nothing_stops_the_reading)
     memcpy(text, "HTTP/1.1 200 OK\r\nContent-Length: 290000\r\n\r\n", strlen("HTTP/1.1 200 OK\r\nContent-Length: 290000\r\n\r\n"));
     expect_gulp(&s, &base_conf, RP_STEP_FAILED, RP_FAIL_CLIENT_GONE);
     ck_assert_uint_lt(W.rpos, 100000);
+}
+END_TEST
+
+START_TEST(large_body_costs_few_reads_and_writes)
+{
+    static char text[100100];
+    script_t s = {.responses = {text}};
+    memset(text, 'b', sizeof(text) - 1);
+    memcpy(text, HEAD_100000, strlen(HEAD_100000));
+    text[strlen(HEAD_100000) + 100000] = '\0';
+    expect_gulp(&s, &base_conf, RP_STEP_DONE, RP_FAIL_NONE);
+    ck_assert_uint_eq(W.nclient, 100000);
+    ck_assert_int_eq(W.refused[0], RP_REFUSE_NONE);
+    ck_assert_int_eq(W.calls[F_RECV], 3); /* the head's buffer, a large one, the rest */
+    ck_assert_int_eq(W.writes, 1); /* the rest goes with the end */
+}
+END_TEST
+
+START_TEST(body_behind_a_head_that_came_alone_is_read_at_once)
+{
+    static char text[60100];
+    rp_exchange_t *ex;
+    script_t s = {.responses = {HEAD_60000}};
+    ex = world_begin(&W, &s, &base_conf, 0);
+    W.stop_idle = 1;
+    ck_assert_int_eq(world_run(&W, -1), RP_STEP_WAIT);
+    ck_assert_int_eq(W.calls[F_RECV], 1);
+    memset(text, 'b', sizeof(text) - 1);
+    memcpy(text, HEAD_60000, strlen(HEAD_60000));
+    text[strlen(HEAD_60000) + 60000] = '\0';
+    s.responses[0] = text;
+    ck_assert_int_eq(rp_exchange_step(ex, W.now, RP_WAIT_BACKEND_READ), RP_STEP_DONE);
+    ck_assert_uint_eq(W.nclient, 60000);
+    ck_assert_int_eq(W.calls[F_RECV], 2);
+    ck_assert_int_eq(W.refused[0], RP_REFUSE_NONE);
+}
+END_TEST
+
+START_TEST(bytes_with_a_head_that_fills_its_buffer_are_not_held_back)
+{
+    static char text[8193];
+    rp_exchange_t *ex;
+    script_t s = {.responses = {text}};
+    memset(text, 'b', 8192);
+    memcpy(text, HEAD_100000, strlen(HEAD_100000));
+    ex = world_begin(&W, &s, &base_conf, 0);
+    W.stop_idle = 1;
+    ck_assert_int_eq(world_run(&W, -1), RP_STEP_WAIT);
+    ck_assert_uint_eq(W.nclient, 8192 - strlen(HEAD_100000));
+    ck_assert_int_gt(W.flushes, 0);
+    rp_exchange_abort(ex, W.now);
+}
+END_TEST
+
+START_TEST(bytes_behind_a_large_body_are_seen)
+{
+    static char text[100200];
+    script_t s = {.responses = {text}};
+    memset(text, 'b', sizeof(text) - 1);
+    memcpy(text, HEAD_100000, strlen(HEAD_100000));
+    text[strlen(HEAD_100000) + 100001] = '\0';
+    expect_gulp(&s, &base_conf, RP_STEP_DONE, RP_FAIL_NONE);
+    ck_assert_uint_eq(W.nclient, 100000);
+    ck_assert_int_eq(W.refused[0], RP_REFUSE_EXTRA_BYTES);
 }
 END_TEST
 
@@ -256,6 +322,10 @@ int main(void)
     tcase_add_test(tc, bodies_cut_short_are_reported_as_cut);
     tcase_add_test(tc, discarded_body_is_read_but_not_passed);
     tcase_add_test(tc, client_that_takes_nothing_stops_the_reading);
+    tcase_add_test(tc, large_body_costs_few_reads_and_writes);
+    tcase_add_test(tc, body_behind_a_head_that_came_alone_is_read_at_once);
+    tcase_add_test(tc, bytes_with_a_head_that_fills_its_buffer_are_not_held_back);
+    tcase_add_test(tc, bytes_behind_a_large_body_are_seen);
     tcase_add_test(tc, answer_that_flows_keeps_an_idle_upload_alive);
     tcase_add_test(tc, discarding_is_bounded);
     tcase_add_test(tc, cut_body_that_was_to_be_discarded_does_not_matter);
