@@ -20,8 +20,8 @@ sub examples {
     return @found;
 }
 
-my @examples = grep { $_->[1] !~ /LoadModule/ } map { examples(top_dir() . "/docs/manual/$_.md") } qw(mod_rproxy parameters);
-my @modules  = qw(ssl socache_shmcb rewrite setenvif authz_host alias);
+my @examples = grep { $_->[1] !~ /LoadModule/ } map { examples(top_dir() . "/docs/manual/$_.md") } qw(mod_rproxy parameters metrics logging);
+my @modules  = qw(ssl socache_shmcb rewrite setenvif authz_host alias headers);
 plan tests => @examples + 1, need {needs('rproxy', 'rproxy_reverse', 'rproxy_balancer', @modules)};
 ok(@examples > 40, 'the examples are found');
 
@@ -32,6 +32,7 @@ for my $example (@examples) {
     $text =~ s{\S*backend-ca\.pem}{certs() . '/ca.crt'}ge;
     # names of the examples do not exist; where one is resolved, an address of this machine stands in
     $text =~ s/(ProxySourceAddress) \S+/$1 127.0.0.1/;
+    $text =~ s{(CustomLog) logs/}{$1 };
     my $before = $text =~ /^ProxySet http:\/\/\S+ / ? '' : $text =~ /RewriteMap/ ? "RewriteEngine On\n" : '';
     my ($good, $said) = $s->configtest($before . $text);
     ok($good, "example of $title") or diag("$text\n$said");

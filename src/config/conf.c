@@ -55,6 +55,7 @@ void *rp_server_conf_create(apr_pool_t *p, server_rec *s)
     conf->balancer_persist = RP_UNSET;
     conf->hc_threads = -1;
     conf->express = RP_UNSET;
+    conf->log_fields = RP_UNSET;
     APR_ARRAY_PUSH(rp_reading(p)->confs, rp_server_conf_t *) = conf;
     return conf;
 }
@@ -188,6 +189,7 @@ void *rp_server_conf_merge(apr_pool_t *p, void *basev, void *addv)
     MERGE(express_file, NULL);
     MERGE(express_type, NULL);
     MERGE(heartbeat_storage, NULL);
+    MERGE(log_fields, RP_UNSET);
     /*
      * Not inherited: server, rule_index (made at the end), any_workers, own_sections, hc_templates, hc_exprs, and
      * balancer_persist, which a virtual host says for itself.
@@ -207,6 +209,8 @@ void *rp_dir_conf_create(apr_pool_t *p, char *dir)
     conf->ws_fallback = RP_UNSET;
     conf->error_override = RP_UNSET;
     conf->forwarded_proto = -1;
+    conf->request_id = -1;
+    conf->traceparent = -1;
     return conf;
 }
 
@@ -228,6 +232,8 @@ void *rp_dir_conf_merge(apr_pool_t *p, void *basev, void *addv)
     MERGE(ws_fallback, RP_UNSET);
     MERGE(error_override, RP_UNSET);
     MERGE(forwarded_proto, -1);
+    MERGE(request_id, -1);
+    MERGE(traceparent, -1);
     if (base->error_codes && add->error_codes) {
         conf->error_codes = apr_array_append(p, base->error_codes, add->error_codes);
     }

@@ -104,6 +104,7 @@ typedef struct rp_server_conf_t {
     /** ProxyExpressDBMFile, ProxyExpressDBMType, or NULL */
     const char *express_file, *express_type;
     const char *heartbeat_storage;    /**< HeartbeatStorage, or NULL */
+    rp_switch_e log_fields;           /**< RProxyLogFields; unset: when the configuration names one */
 } rp_server_conf_t;
 
 /** A name that ProxyHCTemplate or ProxyHCExpr gave, and what it stands for, as written. */
@@ -113,6 +114,15 @@ typedef struct rp_hc_name_t {
     const char *defined_at; /**< "file:line" */
 } rp_hc_name_t;
 
+/** Who writes a header that follows a request through many servers. */
+typedef enum rp_trace_e {
+    RP_TRACE_OFF = 0,          /**< the client, or nobody */
+    RP_TRACE_IFABSENT,         /**< this server where the client sent none that is good */
+    RP_TRACE_SET,              /**< this server */
+    RP_TRACE_IFABSENT_SAMPLED, /**< the same for traceparent, asking others to record the trace */
+    RP_TRACE_SET_SAMPLED
+} rp_trace_e;
+
 /** Per directory (server, <Location>, <Proxy> sections). */
 typedef struct rp_dir_conf_t {
     rp_rule_t *rule;                 /**< ProxyPass in this Location, or NULL */
@@ -121,6 +131,7 @@ typedef struct rp_dir_conf_t {
     apr_array_header_t *error_codes; /**< of int, or NULL: all 4xx and 5xx */
     /** RProxyForwardedProto: 0 off, 1 ifabsent, 2 set; -1 unset */
     int forwarded_proto;
+    int request_id, traceparent;     /**< RProxyRequestId, RProxyTraceparent: rp_trace_e, or -1 */
     const char *section_url;         /**< <Proxy url> as written, or NULL */
     /** section_url in the form of rp_target_normal, or NULL: wildcards, a regular expression, no URL */
     const char *section_normal;

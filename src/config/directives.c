@@ -28,6 +28,15 @@ static const rp_word_t rp_words_timeout_status[] = {{"504", 504}, {"502", 502}, 
 static const rp_word_t rp_words_forwarded_proto[] = {
     {"off", 0}, {"ifabsent", 1}, {"set", 2}, {NULL, 0}};
 
+static const rp_word_t rp_words_request_id[] = {
+    {"off", RP_TRACE_OFF}, {"ifabsent", RP_TRACE_IFABSENT}, {"set", RP_TRACE_SET}, {NULL, 0}};
+static const rp_word_t rp_words_traceparent[] = {{"off", RP_TRACE_OFF},
+                                                 {"ifabsent", RP_TRACE_IFABSENT},
+                                                 {"set", RP_TRACE_SET},
+                                                 {"ifabsent-sampled", RP_TRACE_IFABSENT_SAMPLED},
+                                                 {"set-sampled", RP_TRACE_SET_SAMPLED},
+                                                 {NULL, 0}};
+
 #define IN_NOTHING RP_SCOPE_NONE, 0
 #define IN_SERVER(member) RP_SCOPE_SERVER, offsetof(rp_server_conf_t, member)
 #define IN_DIR(member) RP_SCOPE_DIR, offsetof(rp_dir_conf_t, member)

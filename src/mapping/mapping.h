@@ -34,6 +34,10 @@ rp_route_t *rp_route_of(request_rec *r);
  */
 const struct rp_base_t *rp_rule_base(apr_pool_t *pool, const rp_rule_t *rule);
 
+/** Remember the handler's record of a request, for those who come when it was answered. NULL until then. */
+void rp_mapping_attach(request_rec *r, void *record);
+void *rp_mapping_attached(const request_rec *r);
+
 /** Hooks: pre_translate_name, translate_name and fixups behind mod_rewrite, map_to_storage, and
  * post_config. */
 void rp_mapping_register_hooks(apr_pool_t *p);

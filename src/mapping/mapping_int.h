@@ -18,6 +18,7 @@ typedef struct rp_mapping_t {
     const char *seen;  /**< r->filename at map_to_storage: what is there later and differs was made
                           in fixups */
     rp_route_t *route; /**< NULL before fixups */
+    void *attached;    /**< the handler's */
 } rp_mapping_t;
 
 /** The request's record, made when it has none. */

@@ -44,6 +44,18 @@ rp_mapping_t *rp_mapping_of(request_rec *r)
     return m;
 }
 
+void rp_mapping_attach(request_rec *r, void *record)
+{
+    rp_mapping_of(r)->attached = record;
+}
+
+void *rp_mapping_attached(const request_rec *r)
+{
+    const rp_mapping_t *m = ap_get_module_config(r->request_config, &rproxy_module);
+
+    return m ? m->attached : NULL;
+}
+
 int rp_mapping_is_proxied(const request_rec *r)
 {
     return r->proxyreq && r->filename

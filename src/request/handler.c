@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The handler: from a mapped request to a finished exchange on the blocking lane. */
+#include "request/log_fields.h"
 #include "request/metrics.h"
 
 #include <apr_strings.h>
@@ -404,6 +405,8 @@ static int prepare(request_rec *r, rp_request_t **out)
     }
     rp_req_env_read(&rq->env, r);
     rq->worker = rq->route->worker ? rq->route->worker : rp_child_unconfigured_worker();
+    rp_request_trace(rq);
+    rp_mapping_attach(r, rq);
     *out = rq;
     return OK;
 }
@@ -492,7 +495,6 @@ static int run(rp_request_t *rq)
 
     rq->ex = rp_exchange_create(r->pool, r->connection->bucket_alloc, &rq->exconf, &rp_client_ops, rq);
     step = rq->balancing ? run_balanced(rq, &client) : rp_exchange_run(rq->ex, &client, rq);
-    rp_request_note_attempts(rq);
     close_if_body_left(rq);
     if (step == RP_STEP_FAILED) {
         return rp_request_failed(rq);
@@ -558,6 +560,7 @@ static int handler(request_rec *r)
 void rp_request_register_hooks(apr_pool_t *p)
 {
     rp_metrics_register_hooks(p);
+    rp_log_fields_register_hooks(p);
     rp_child_register_hooks(p);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_FIRST);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What people see of a failure: one log line, the error page's reason, notes for access logs. */
+/* What people see of a failure: one log line, the error page's reason. */
 #include "request/request.h"
 
 #include <apr_strings.h>
@@ -85,14 +85,4 @@ int rp_request_failed(rp_request_t *rq)
         set_error_notes(r, status, f->text);
     }
     return status;
-}
-
-void rp_request_note_attempts(rp_request_t *rq)
-{
-    int n;
-    const rp_attempt_t *at = rp_exchange_attempts(rq->ex, &n);
-
-    if (n > 0 && at[n - 1].local_port > 0) {
-        apr_table_setn(rq->r->notes, "proxy-source-port", apr_itoa(rq->r->pool, at[n - 1].local_port));
-    }
 }

@@ -83,6 +83,10 @@ const rp_sisters_t *rp_child_sisters(void);
 /* request_env.c */
 void rp_req_env_read(rp_req_env_t *env, request_rec *r);
 
+/* trace.c */
+/** Give the request the ids that the configuration asks for (X-Request-Id, traceparent in r->headers_in). */
+void rp_request_trace(rp_request_t *rq);
+
 /* request_head.c: rp_client_ops_t.request_head */
 apr_status_t rp_request_head_build(void *ctx, rp_req_framing_e framing, apr_int64_t length, const char **head,
                                    apr_size_t *len);
@@ -117,8 +121,6 @@ int rp_client_fd(request_rec *r);
 int rp_request_failed(rp_request_t *rq);
 /** An error before there was an exchange. */
 int rp_request_refuse(request_rec *r, int status, const char *tagged_message, const char *page_text);
-/** Notes for access logs and environment out of the attempt records. */
-void rp_request_note_attempts(rp_request_t *rq);
 /** Printable form of bytes that came from a peer, cut at 200 bytes. */
 const char *rp_printable(apr_pool_t *p, const char *s);
 
