@@ -94,7 +94,8 @@ stage_valgrind() {
     chmod 1777 "$reports"
     memcheck="valgrind -q --vgdb=no --error-exitcode=99 --suppressions=$srcdir/t/valgrind.supp"
     unit_wrap="$memcheck --log-file=$reports/unit.%p"
-    CK_TIMEOUT_MULTIPLIER=60 group_unit
+    # one process for all tests of a program: a fork for each would be most of the work
+    CK_FORK=no CK_TIMEOUT_MULTIPLIER=60 group_unit
     unit_wrap=
     no_reports "$reports/unit" "reports of valgrind, unit tests"
     export TIMEOUT_MULT=15
