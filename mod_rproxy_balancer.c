@@ -10,6 +10,7 @@
 
 #include "balancer/balancing.h"
 #include "balancer/keep.h"
+#include "balancer/health_watchdog.h"
 #include "balancer/lbmethods.h"
 #include "balancer/select.h"
 #include "balancer/status.h"
@@ -165,10 +166,10 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     balancers_warn(all, s);
     rp_keep_keys(pconf, all);
     rp_balancing_configure(core_api(), all);
-    if (all->nelts == 0) {
-        return OK;
+    if (all->nelts > 0 && rp_shared_create(pconf, s, core_api(), all) != APR_SUCCESS) {
+        return HTTP_INTERNAL_SERVER_ERROR;
     }
-    return rp_shared_create(pconf, s, core_api(), all) == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
+    return rp_health_configure(pconf, s, core_api(), all) == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }
 
 static void child_status(server_rec *s, pid_t pid, ap_generation_t generation, int slot, mpm_child_status status)
@@ -190,6 +191,7 @@ static void register_hooks(apr_pool_t *p)
     }
     APR_REGISTER_OPTIONAL_FN(rproxy_balancer_api);
     rp_balancer_status_register(p);
+    rp_health_register_hooks(p);
     ap_hook_check_config(check_config, after_core, NULL, APR_HOOK_MIDDLE);
     /* before mod_slotmem_shm's own (LAST): its cleanup must be registered after the segment's to run before it */
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);

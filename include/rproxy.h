@@ -7,6 +7,7 @@
 #ifndef RPROXY_H
 #define RPROXY_H
 
+#include <ap_expr.h>
 #include <apr_errno.h>
 #include <apr_optional.h>
 #include <apr_tables.h>
@@ -16,7 +17,13 @@
 /** In the first file of a module: its name and version as text in the .so, so that a file without its package can be told. */
 #define RPROXY_VERSION_MARK(name) \
     static const char rproxy_version_mark[] __attribute__((used)) = name " " RPROXY_VERSION_STRING
-#define RPROXY_API_VERSION 4
+#define RPROXY_API_VERSION 5
+
+#define RP_HEALTH_BODY_NOTE "rproxy-health-body" /**< note of a request: the body that hc('body') stands for */
+
+struct rp_probe_ask_t;
+struct rp_probe_result_t;
+typedef void rp_probe_fn_t(const struct rp_probe_ask_t *ask, apr_pool_t *pool, struct rp_probe_result_t *out);
 
 /** Functions of mod_rproxy. Fields are only ever appended; `version` says how many there are. */
 typedef struct rproxy_api_t {
@@ -38,6 +45,16 @@ typedef struct rproxy_api_t {
     struct rp_worker_t *(*member_make)(apr_pool_t *pool, const void *balancer, const char *url, int flags, const char **why);
     /** Child: what is per child of such a worker; lives as long as pool. Since version 4. */
     apr_status_t (*member_ready)(struct rp_worker_t *worker, apr_pool_t *pool);
+    /** ProxyHCTPsize: health checks that may be under way at once; 0: one. Since version 5, as are the next three. */
+    int (*health_threads)(const server_rec *s);
+    /** The ProxyHCExpr of that name of the server that defines it, or NULL. hc('body') reads the note RP_HEALTH_BODY_NOTE of the request
+     * it is evaluated for. */
+    ap_expr_info_t *(*health_expr)(const server_rec *s, const char *name);
+    /** How long a read from or a write to a backend may take where its worker does not say: ProxyTimeout, else Timeout. */
+    apr_interval_time_t (*io_timeout)(const server_rec *s);
+    /** Ask a backend something outside of any request (upstream/probe.h). Blocks; only in a child, on a thread that may wait. *out is
+     * filled in any case, from pool. */
+    rp_probe_fn_t *probe;
 } rproxy_api_t;
 
 #define RPROXY_MEMBER_UNIX 1 /**< unix:/path|http://... is allowed */

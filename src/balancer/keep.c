@@ -185,6 +185,7 @@ static void counters_keep(rp_shm_member_t *shm, const rp_shm_member_t *old)
     shm->errors_set = old->errors_set;
     shm->checks = old->checks;
     shm->checks_failed = old->checks_failed;
+    shm->checks_changed = old->checks_changed;
     memcpy(shm->times, old->times, sizeof(shm->times));
     memcpy(shm->counter_room, old->counter_room, sizeof(shm->counter_room));
     shm->latency_us = old->latency_us;

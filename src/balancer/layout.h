@@ -136,8 +136,9 @@ typedef struct rp_shm_member_t {
     apr_uint64_t connect_errors, timeouts, closes;
     apr_uint64_t errors_set;         /**< how often it went into error */
     apr_uint64_t checks, checks_failed;
+    apr_uint64_t checks_changed;     /**< how often checks took it out or brought it back */
     rp_shm_histogram_t times[RP_TIMES_COUNT];
-    apr_uint64_t counter_room[8];
+    apr_uint64_t counter_room[7];
     /* settings */
     apr_uint32_t version, health_version;
     apr_uint32_t configured[16];     /**< hash of what the configuration says of each field; 15: of its status */

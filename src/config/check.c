@@ -12,11 +12,14 @@
 #include <apr_strings.h>
 
 #include "config/define.h"
+#include "config/health.h"
 #include "config/names.h"
 #include "mapping/rules.h"
 #include "rproxy.h"
 
 APLOG_USE_MODULE(rproxy);
+
+#define HEALTH_THREADS_DEFAULT 16
 
 #define REFUSE(tag_and_format, ...)                                                                \
     ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, NULL, tag_and_format, __VA_ARGS__)
@@ -89,36 +92,6 @@ static int check_lbmethods(const rp_server_conf_t *conf)
     return refused;
 }
 
-static int name_known(const apr_array_header_t *names, const char *name)
-{
-    for (int i = 0; i < names->nelts; i++) {
-        if (ap_cstr_casecmp(APR_ARRAY_IDX(names, i, rp_hc_name_t).name, name) == 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* hctemplate and hcexpr name what the same server defines. */
-static int check_health_names(const rp_server_conf_t *conf, const rp_worker_t *worker)
-{
-    const char *template = worker->params.hctemplate;
-    const char *expr = worker->params.hcexpr;
-    int refused = 0;
-
-    if (template && !name_known(conf->hc_templates, template)) {
-        REFUSE("RP0008: %s: %s: hctemplate=%s: this server has no ProxyHCTemplate of that name",
-               worker->defined_at, worker->name, template);
-        refused++;
-    }
-    if (expr && !name_known(conf->hc_exprs, expr)) {
-        REFUSE("RP0008: %s: %s: hcexpr=%s: this server has no ProxyHCExpr of that name",
-               worker->defined_at, worker->name, expr);
-        refused++;
-    }
-    return refused;
-}
-
 /*
  * A backend that ProxyRemote says must be reached through another proxy must not be reached
  * directly.
@@ -173,8 +146,8 @@ static int check_workers(rp_reading_t *reading, apr_pool_t *ptemp, const rp_serv
     for (int i = 0; i < workers->nelts; i++) {
         rp_worker_t *worker = APR_ARRAY_IDX(workers, i, rp_worker_t *);
 
+        refused += rp_health_worker_check(ptemp, own, worker) + check_remote(ptemp, merged, worker);
         rp_worker_complete(merged, worker);
-        refused += check_health_names(own, worker) + check_remote(ptemp, merged, worker);
         notice_params(reading->pool, rows, n, worker->params.written);
     }
     return refused;
@@ -201,6 +174,9 @@ static int check_server(rp_reading_t *reading, apr_pool_t *ptemp, const rp_serve
     int refused = check_workers(reading, ptemp, conf, conf->workers)
                   + check_workers(reading, ptemp, conf, conf->any_workers);
 
+    for (int i = 0; i < conf->workers->nelts; i++) {
+        rp_health_direct_check(reading, APR_ARRAY_IDX(conf->workers, i, rp_worker_t *));
+    }
     for (int i = 0; i < conf->balancers->nelts; i++) {
         const rp_balancer_conf_t *bal = APR_ARRAY_IDX(conf->balancers, i, rp_balancer_conf_t *);
 
@@ -313,6 +289,7 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
             check_server(reading, ptemp, APR_ARRAY_IDX(reading->confs, i, rp_server_conf_t *));
     }
     mark_rivals(reading, ptemp);
+    refused += rp_health_watchdog_check(reading);
     for (server_rec *server = s; server; server = server->next) {
         rp_server_conf_t *conf = rp_server_conf(server);
 
@@ -361,12 +338,39 @@ static int balancer_persist(const server_rec *s)
     return rp_server_conf(s)->balancer_persist;
 }
 
+static int health_threads(const server_rec *s)
+{
+    int threads = rp_server_conf(s)->hc_threads;
+
+    return threads >= 0 ? threads : HEALTH_THREADS_DEFAULT;
+}
+
+static apr_interval_time_t io_timeout(const server_rec *s)
+{
+    const rp_server_conf_t *conf = rp_server_conf(s);
+
+    return conf->timeout_us > 0 ? conf->timeout_us : s->timeout;
+}
+
+static rproxy_api_t api_table = {.version = RPROXY_API_VERSION,
+                           .interpolate_env = interpolate_env,
+                           .balancers = balancers,
+                           .proxy_status = proxy_status,
+                           .balancer_persist = balancer_persist,
+                           .member_make = rp_member_make,
+                           .member_ready = rp_worker_child_init,
+                           .health_threads = health_threads,
+                           .health_expr = rp_health_expr,
+                           .io_timeout = io_timeout};
+
+void rp_config_provide_probe(rp_probe_fn_t *probe)
+{
+    api_table.probe = probe;
+}
+
 static const rproxy_api_t *rproxy_api(int version)
 {
-    static const rproxy_api_t api = {RPROXY_API_VERSION, interpolate_env, balancers, proxy_status,
-                                     balancer_persist, rp_member_make, rp_worker_child_init};
-
-    return version <= RPROXY_API_VERSION ? &api : NULL;
+    return version <= RPROXY_API_VERSION ? &api_table : NULL;
 }
 
 /* What the balancer module says when it runs; before that, what is configured. */

@@ -8,12 +8,14 @@
 #ifndef RP_CONFIG_CONF_H
 #define RP_CONFIG_CONF_H
 
+#include <ap_expr.h>
 #include <httpd.h>
 #include <http_config.h>
 #include <apr_tables.h>
 
 #include "config/passline.h"
 #include "upstream/endpoint.h"
+#include "rproxy.h"
 #include "upstream/worker.h"
 
 /** One ProxyPass or ProxyPassMatch line. */
@@ -107,11 +109,13 @@ typedef struct rp_server_conf_t {
     rp_switch_e log_fields;           /**< RProxyLogFields; unset: when the configuration names one */
 } rp_server_conf_t;
 
-/** A name that ProxyHCTemplate or ProxyHCExpr gave, and what it stands for, as written. */
+/** A name that ProxyHCTemplate or ProxyHCExpr gave, and what it stands for. */
 typedef struct rp_hc_name_t {
     const char *name;
-    const char *text;
-    const char *defined_at; /**< "file:line" */
+    const char *text;                 /**< as written */
+    const char *defined_at;           /**< "file:line" */
+    const rp_worker_params_t *params; /**< of a template: what is written there */
+    ap_expr_info_t *expr;             /**< of an expression: parsed, see config/health.h */
 } rp_hc_name_t;
 
 /** Who writes a header that follows a request through many servers. */
@@ -197,6 +201,8 @@ void *rp_server_conf_merge(apr_pool_t *p, void *base, void *add);
 void *rp_dir_conf_create(apr_pool_t *p, char *dir);
 void *rp_dir_conf_merge(apr_pool_t *p, void *base, void *add);
 extern const command_rec rp_directives[];
+/** Put the probe into the table of functions (rproxy_api_t): the layer above has it. From register_hooks. */
+void rp_config_provide_probe(rp_probe_fn_t *probe);
 /** Hooks of the configuration: pre_config, check_config, post_config, names (shim). */
 void rp_config_register_hooks(apr_pool_t *p);
 

@@ -562,5 +562,6 @@ void rp_request_register_hooks(apr_pool_t *p)
     rp_metrics_register_hooks(p);
     rp_log_fields_register_hooks(p);
     rp_child_register_hooks(p);
+    rp_config_provide_probe(rp_request_probe);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_FIRST);
 }

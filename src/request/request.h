@@ -14,6 +14,7 @@
 #include "exchange/exchange.h"
 #include "mapping/mapping.h"
 #include "rproxy.h"
+#include "upstream/probe.h"
 
 APLOG_USE_MODULE(rproxy);
 
@@ -123,6 +124,9 @@ int rp_request_failed(rp_request_t *rq);
 int rp_request_refuse(request_rec *r, int status, const char *tagged_message, const char *page_text);
 /** Printable form of bytes that came from a peer, cut at 200 bytes. */
 const char *rp_printable(apr_pool_t *p, const char *s);
+
+/* probe.c: rproxy_api_t.probe. Blocks the calling thread for ask->timeout_us at most (and what the system's resolver takes). */
+void rp_request_probe(const rp_probe_ask_t *ask, apr_pool_t *pool, rp_probe_result_t *out);
 
 /* balancing.c: destinations that are a balancer */
 /** OK, or the status when there is no such balancer. */

@@ -56,10 +56,12 @@ typedef struct rp_worker_params_t {
     int lbset;
     const char *upgrade;                   /**< comma list; "*" any; "" none; NULL unwritten */
     const char *flusher, *secret;          /**< accepted (other protocols) */
-    /* Health checks come with the control plane; until then these are accepted. */
-    const char *hcmethod, *hcuri, *hctemplate, *hcexpr;
+    const char *hcmethod, *hcuri, *hchost; /**< health checks: what is asked */
+    const char *hctemplate, *hcexpr;       /**< names of the server that defines the worker */
+    const char *hcinit;                    /**< "up", "down" or "check" */
     apr_interval_time_t hcinterval_us;
-    int hcpasses, hcfails;
+    apr_interval_time_t hctimeout_us;      /**< unset: see the row */
+    int hcpasses, hcfails;                 /**< 0 counts as 1 */
     apr_uint64_t written;                  /**< bit i: row i of the table was written */
 } rp_worker_params_t;
 

@@ -7,11 +7,11 @@
 #include "upstream/params_int.h"
 
 #define W(member) offsetof(rp_worker_params_t, member)
-#define LATER "health checks do not run yet"
 
 static const char *const flush_words[] = {"off", "on", "auto", NULL};
 static const char *const hcmethod_words[] = {"NONE", "TCP",       "OPTIONS", "HEAD", "GET",
                                              "OPTIONS11", "HEAD11", "GET11",  NULL};
+static const char *const hcinit_words[] = {"up", "down", "check", NULL};
 
 /* A row up to what is written out. Times end where a number of seconds does. */
 #define ROW(k, knd, member, lo, hi) \
@@ -92,22 +92,33 @@ static const rp_param_row_t rows[] = {
     {ROW("secret", STRING, secret, 0, 63), .example = "s3cret", .dflt = "none",
      .help = "Without effect for HTTP."},
     {ROW("hcmethod", WORD, hcmethod, 0, 0), .words = hcmethod_words, .example = "GET",
-     .dflt = "NONE", .later = LATER,
-     .help = "How the health of a balancer member is checked."},
-    {ROW("hcuri", STRING, hcuri, 0, 63), .example = "/health", .dflt = "none", .later = LATER,
-     .help = "Path that a health check asks for, behind the member's own path."},
+     .dflt = "NONE; TCP with hctemplate",
+     .help = "How the health of a balancer member is checked: TCP connects, the others send that "
+             "request, those with 11 as HTTP/1.1."},
+    {ROW("hcuri", STRING, hcuri, 0, 63), .example = "/health", .dflt = "none",
+     .help = "Path that a health check with GET or HEAD asks for, behind the member's own path."},
+    {ROW("hchost", STRING, hchost, 1, 255), .example = "www.example.com",
+     .dflt = "host and port of the member",
+     .help = "Host that a health check asks for; with TLS also the name that the member's "
+             "certificate must have."},
     {TIME("hcinterval", hcinterval_us, 100 * RP_MSEC_US, RP_SEC_US), .example = "30", .dflt = "30",
-     .later = LATER,
-     .help = "Time between health checks."},
-    {ROW("hcpasses", INT, hcpasses, 0, INT_MAX), .example = "2", .dflt = "1", .later = LATER,
-     .help = "Good checks after which a member is used again."},
-    {ROW("hcfails", INT, hcfails, 0, INT_MAX), .example = "3", .dflt = "1", .later = LATER,
-     .help = "Bad checks after which a member is not used any more."},
+     .help = "Time from the begin of a health check to that of the next one."},
+    {TIME("hctimeout", hctimeout_us, RP_MSEC_US, RP_SEC_US), .example = "2",
+     .dflt = "hcinterval, but at least 5 s, and at most the I/O timeout",
+     .help = "How long a health check may take in all, from connecting to the end of the answer."},
+    {ROW("hcpasses", INT, hcpasses, 0, INT_MAX), .example = "2", .dflt = "1",
+     .help = "Good checks in a row after which a member is used again; 0 is 1."},
+    {ROW("hcfails", INT, hcfails, 0, INT_MAX), .example = "3", .dflt = "1",
+     .help = "Bad checks in a row after which a member is not used any more; 0 is 1."},
+    {ROW("hcinit", WORD, hcinit, 0, 0), .words = hcinit_words, .example = "check", .dflt = "up",
+     .help = "What a member is before its first check: up used; down not used until hcpasses good "
+             "checks; check not used until the first check, which decides alone."},
     {ROW("hctemplate", STRING, hctemplate, 1, 63), .example = "tcp5", .dflt = "none",
-     .later = LATER,
-     .help = "Name of a ProxyHCTemplate whose settings are taken over."},
-    {ROW("hcexpr", STRING, hcexpr, 1, 15), .example = "ok234", .dflt = "none", .later = LATER,
-     .help = "Name of a ProxyHCExpr that decides whether a check was good."},
+     .help = "Name of a ProxyHCTemplate whose settings hold where the member has none of its "
+             "own."},
+    {ROW("hcexpr", STRING, hcexpr, 1, 15), .example = "ok234", .dflt = "none",
+     .help = "Name of a ProxyHCExpr that decides whether an answer is good, instead of its "
+             "status being 200 to 399."},
 };
 
 const rp_param_table_t rp_worker_param_table = {"worker", rows,
@@ -130,7 +141,8 @@ void rp_worker_params_init(rp_worker_params_t *p)
     memset(p, 0, sizeof(*p));
     p->loadfactor_x100 = p->retry_s = p->ttl_s = p->min = p->smax = p->max = p->addressttl_s = -1;
     p->flushpackets = p->flushwait_ms = p->lbset = p->hcpasses = p->hcfails = -1;
-    p->timeout_us = p->connecttimeout_us = p->ping_us = p->acquire_us = p->hcinterval_us = -1;
+    p->timeout_us = p->connecttimeout_us = p->ping_us = p->acquire_us = -1;
+    p->hcinterval_us = p->hctimeout_us = -1;
     p->iobuffersize = p->receivebuffersize = p->responsefieldsize = -1;
     p->keepalive = p->reuse = RP_UNSET;
 }
@@ -162,6 +174,7 @@ void rp_worker_params_defaults(rp_worker_params_t *p)
     dflt_int(&p->hcfails, 1);
     dflt_str(&p->flusher, "flush");
     dflt_str(&p->hcmethod, "NONE");
+    dflt_str(&p->hcinit, "up");
     p->keepalive = p->keepalive == RP_UNSET ? RP_OFF : p->keepalive;
     p->iobuffersize = p->iobuffersize < 0 ? 8192 : p->iobuffersize;
     p->receivebuffersize = p->receivebuffersize < 0 ? 0 : p->receivebuffersize;

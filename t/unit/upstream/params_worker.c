@@ -38,6 +38,9 @@ static const char *const all_keys[] = {
     "hcuri",
     "hctemplate",
     "hcexpr",
+    "hchost",
+    "hctimeout",
+    "hcinit",
 };
 
 START_TEST(table_has_every_key_once)
@@ -76,12 +79,12 @@ START_TEST(table_rows_are_sound)
 }
 END_TEST
 
-START_TEST(table_not_yet_only_health_checks)
+START_TEST(table_everything_has_its_effect)
 {
     int n;
     const rp_param_row_t *row = rp_worker_param_rows(&n) + _i;
 
-    ck_assert_int_eq(row->later != NULL, strncmp(row->key, "hc", 2) == 0);
+    ck_assert_ptr_null(row->later);
 }
 END_TEST
 
@@ -105,6 +108,9 @@ START_TEST(defaults_fill_what_the_manual_names)
     ck_assert_int_eq(p.hcfails, 1);
     ck_assert_int_eq(p.hcinterval_us, 30 * SEC);
     ck_assert_str_eq(p.hcmethod, "NONE");
+    ck_assert_str_eq(p.hcinit, "up");
+    ck_assert_int_eq(p.hctimeout_us, -1);
+    ck_assert_ptr_null(p.hchost);
     ck_assert_str_eq(p.flusher, "flush");
     ck_assert_int_eq(p.flushpackets, 0);
     ck_assert_int_eq(p.timeout_us, -1);  /* other directives decide */
@@ -139,7 +145,7 @@ int main(void)
     tcase_add_checked_fixture(tc, pool_setup, pool_teardown);
     tcase_add_test(tc, table_has_every_key_once);
     tcase_add_loop_test(tc, table_rows_are_sound, 0, ROWS(all_keys));
-    tcase_add_loop_test(tc, table_not_yet_only_health_checks, 0, ROWS(all_keys));
+    tcase_add_loop_test(tc, table_everything_has_its_effect, 0, ROWS(all_keys));
     tcase_add_test(tc, defaults_fill_what_the_manual_names);
     tcase_add_test(tc, defaults_leave_what_was_written);
     suite_add_tcase(s, tc);
