@@ -120,7 +120,10 @@ static int persist(const server_rec *s)
     return world_persist;
 }
 
-static const rproxy_api_t world_core = {RPROXY_API_VERSION, NULL, NULL, NULL, persist, make_worker, rp_worker_child_init};
+static const rproxy_api_t world_core = {.version = RPROXY_API_VERSION,
+                                        .balancer_persist = persist,
+                                        .member_make = make_worker,
+                                        .member_ready = rp_worker_child_init};
 
 /* ---- a generation ---- */
 
