@@ -7,10 +7,10 @@ use Digest::SHA qw(sha256_hex);
 use RProxy::Backend;
 use RProxy::Certs qw(certs);
 use RProxy::Client qw(get post);
-use RProxy::Env qw(needs);
+use RProxy::Env qw(needs now seconds);
 use RProxy::Server;
 
-plan tests => 86, need {needs(qw(rproxy rproxy_balancer slotmem_shm ssl socache_shmcb env headers))};
+plan tests => 105, need {needs(qw(rproxy rproxy_balancer slotmem_shm ssl socache_shmcb env headers))};
 
 my $good  = RProxy::Backend->new(name => 'good');
 my $other = RProxy::Backend->new(name => 'other');
@@ -38,7 +38,14 @@ CONF
 my $conf = "SSLProxyEngine On\nSSLProxyVerify require\nSSLProxyCACertificateFile $dir/ca.crt\n";
 $conf .= pair($_, $bad{$_}) for sort keys %bad;
 $conf .= pair('close', $o) . pair('slow', "$o timeout=1") . pair('spool', $o) . pair('stream', $o) . pair('memory', $o);
-$conf .= pair('path', "$o/one/", "$g/two/") . pair('ping', "$o ping=300ms");
+$conf .= pair('path', "$o/one/", "$g/two/");
+my %pinged = (
+    small   => [body => 'some body'],
+    large   => [body => 'y' x 300_000],
+    chunked => [chunks => [('z' x 10_000) x 30]],
+);
+$conf .= pair("ping-$_", "$o ping=300ms timeout=20") for sort keys %pinged, 'never';
+$conf .= qq(SetEnvIf Request_URI "^/ping-never" rproxy-no-resend\n);
 $conf .= <<"CONF";
 <Location /spool>
     SetEnv proxy-sendcl 1
@@ -60,7 +67,7 @@ $conf .= <<"CONF";
 </VirtualHost>
 Listen 127.0.0.1:__PORT_off__
 CONF
-my $s = RProxy::Server->new(modules => [qw(slotmem_shm ssl socache_shmcb env headers)], config => $conf, threads => 8);
+my $s = RProxy::Server->new(modules => [qw(slotmem_shm ssl socache_shmcb env headers setenvif)], config => $conf, threads => 8);
 
 sub errors { return scalar(() = substr($s->error_log, $s->{seen}) =~ /RP0704/g) }
 
@@ -121,6 +128,23 @@ my $r = get($s, '/close/cut');
 is $r->status, 200, 'half a body';
 ok $r->{error}, 'is visibly cut';
 is errors(), 0, 'no error set';
+
+# --- the first did not say 100 Continue within its ping: only the head went there, so any method moves on ---
+for my $kind (sort keys %pinged) {
+    fresh();
+    $other->script('/deaf', "hold\n");
+    my ($way, $content) = @{$pinged{$kind}};
+    my $whole = ref $content ? join '', @$content : $content;
+    my $begin = now();
+    is try_one('POST', "/ping-$kind/deaf", $way => $content), '200 good 1/1', "a POST with a $kind body moves on";
+    cmp_ok now() - $begin, '<', seconds(5), 'after the ping, not after the time-out';
+    is [$good->requests]->[-1]{bytes}, length $whole, 'with its whole body';
+    my ($bytes) = map { $_->{bytes} } grep { $_->{target} eq '/deaf' } $other->requests;
+    is $bytes, 0, 'of which the first saw nothing';
+    is errors(), 1, 'the first is in error';
+    is try_one('GET', "/ping-$kind/id/1"), '200 good 0/1', 'and gets no further request';
+}
+is try_one('POST', '/ping-never/deaf', body => 'x'), '503 - 1/0', 'rproxy-no-resend: the head does not go twice either';
 
 # --- what is sent again ---
 for my $case (['memory', 'in memory', 9000], ['stream', 'partly read', 400_000], ['spool', 'spooled', 1_500_000]) {

@@ -12,7 +12,7 @@ use RProxy::Env qw(needs now seconds temp_dir wait_until);
 use RProxy::Port qw(free_port);
 use RProxy::Server;
 
-plan tests => 15, need {needs(qw(rproxy rproxy_balancer slotmem_shm))};
+plan tests => 23, need {needs(qw(rproxy rproxy_balancer slotmem_shm))};
 
 my $long    = $ENV{RPROXY_LONG};
 my $seconds = $long ? 60 : 8;
@@ -47,6 +47,7 @@ sub answer_all {
         my $head = $1;
         my ($method, $id) = $head =~ m{^(\w+) /(\w+) } or return;
         my ($n) = $head =~ /^Content-Length: (\d+)/mi;
+        syswrite $c, "HTTP/1.1 100 Continue\r\n\r\n" if $head =~ /^Expect: 100-continue\r$/mi;
         while (length $in < ($n // 0)) { sysread($c, $in, 65536, length $in) or return }
         substr $in, 0, $n // 0, '';
         syswrite $log, "$method $id\n";
@@ -95,17 +96,17 @@ sub one_request {
 }
 
 sub client {
-    my ($server, $name, $out, $posts) = @_;
+    my ($server, $name, $out, $every) = @_;
     my $n = 0;
     while (!-e "$dir/enough") {
         $n++;
-        one_request($server, $posts && $n % 4 == 0 ? 'POST' : 'GET', "c${name}n$n", $out);
+        one_request($server, $every && $n % $every == 0 ? 'POST' : 'GET', "c${name}n$n", $out);
     }
     return;
 }
 
 sub start_clients {
-    my ($server, $posts) = @_;
+    my ($server, $every) = @_;    # how many requests there are to a POST; 0: none
     unlink "$dir/enough";
     my @pids;
     for my $name (1 .. $clients) {
@@ -113,7 +114,7 @@ sub start_clients {
         if (!$pid) {
             $SIG{TERM} = 'DEFAULT';
             sysopen my $out, "$dir/got", O_WRONLY | O_APPEND | O_CREAT or POSIX::_exit(4);
-            client($server, $name . ($posts ? 'k' : 's'), $out, $posts);
+            client($server, $name . 'r' . $every, $out, $every);
             POSIX::_exit(0);
         }
         push @pids, $pid;
@@ -145,7 +146,7 @@ my $s = RProxy::Server->new(modules => ['slotmem_shm'], threads => 25, config =>
 $members</Proxy>
 ProxyPass / balancer://c/
 CONF
-my @pids  = start_clients($s, 1);
+my @pids  = start_clients($s, 4);
 my $end   = now() + $seconds;
 my $kills = 0;
 while (now() < $end) {
@@ -200,4 +201,36 @@ is "@{[map { qq($_->[1]:$_->[4]) } @late]}", '', 'each is answered within the ti
 my @bad = grep { $_->[3] ne 'own' } @got;
 is scalar(grep { $_->[2] != 504 } @bad), 0, 'by its own id or by 504';
 cmp_ok scalar(@bad), '<=', 2 * $clients, 'only those that were on their way to it: ' . @bad . ' of ' . @got;
+$s->stop;
+
+# --- SIGSTOP, and members are asked by ping= before they get a body: nobody notices ---
+my $ping = $members =~ s/timeout=10/timeout=10 ping=300ms/gr =~ s/retry=1/retry=600/gr;
+$s = RProxy::Server->new(modules => ['slotmem_shm'], threads => 25, config => <<"CONF");
+<Proxy balancer://c>
+$ping</Proxy>
+ProxyPass / balancer://c/
+CONF
+truncate "$dir/arrived", 0;
+@pids = start_clients($s, 1);
+pause(0.5);
+signal_group('STOP', $ports[2]);
+ok $s->wait_log(qr/RP0241: .* after ping-timeout at .*:$ports[2]/), 'a member that stands still does not answer the ping';
+pause(0.5);
+($all, @got) = finish_clients(@pids);
+signal_group('CONT', $ports[2]);
+ok $all, 'all clients came to their end';
+cmp_ok scalar(@got), '>', 50, scalar(@got) . ' POSTs';
+is "@{[map { qq($_->[1]:$_->[2]) } grep { $_->[3] ne 'own' && $_->[2] != 504 } @got]}", '', 'each is answered, by its own id';
+@bad = grep { $_->[2] == 504 } @got;
+cmp_ok scalar(@bad), '<=', $clients, 'but for those whose body it had: ' . @bad;
+@late = grep { $_->[4] > seconds(1) + 2 } grep { $_->[2] != 504 } @got;
+is "@{[map { qq($_->[1]:$_->[4]) } @late]}", '', 'within the time of the ping';
+my $direct = listening($ports[2]);
+print {$direct} "GET /after HTTP/1.1\r\nHost: x\r\n\r\n";
+$direct->flush;
+ok wait_until(10, sub { slurp('arrived') =~ /^GET after$/m }), 'the member goes on';
+pause(0.3);    # so do the connections that it had
+%arrived = ();
+$arrived{$_}++ for split /\n/, slurp('arrived');
+is "@{[grep { $arrived{$_} > 1 } sort keys %arrived]}", '', 'and no POST arrived twice';
 $s->stop;

@@ -140,7 +140,9 @@ static void reset_attempt(rp_exchange_t *ex)
 
 /*
  * The resend rule. A request of which no byte was handed to the socket may always go again; any other one only when it is
- * idempotent, its body is whole in memory, no byte of a response was read, and the connection was closed or reset.
+ * idempotent, its body is whole in memory, no byte of a response was read, and the connection was closed or reset. A head that
+ * announced a body of which no byte followed is no request yet (RFC 9112 8): when its `ping` is over it may go to another member,
+ * whatever its method.
  */
 static int resend_rule(const rp_exchange_t *ex)
 {
@@ -151,6 +153,9 @@ static int resend_rule(const rp_exchange_t *ex)
     }
     if (at->sent == 0) {
         return 1;
+    }
+    if (ex->reason == RP_FAIL_PING_TIMEOUT) {
+        return ex->send == RP_SEND_HOLD && ex->streamed == 0 && !ex->conf.no_resend;
     }
     if (!ex->conf.idempotent || ex->conf.no_resend || ex->streamed > 0 || !ex->body_eos) {
         return 0;
