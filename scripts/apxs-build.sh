@@ -48,7 +48,7 @@ build() {
 }
 
 # shellcheck disable=SC2046 # lists of words
-build mod_rproxy.c $(sources request metrics config mapping exchange upstream wire)
+build mod_rproxy.c $(sources request metrics config mapping engine exchange upstream wire)
 # shellcheck disable=SC2046
 build mod_rproxy_balancer.c $(sources balancer) -ljansson
 # shellcheck disable=SC2046

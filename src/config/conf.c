@@ -50,6 +50,7 @@ void *rp_server_conf_create(apr_pool_t *p, server_rec *s)
     conf->pass_inherit = RP_UNSET;
     conf->balancer_inherit = RP_UNSET;
     conf->unconfigured_max = -1;
+    conf->event_mode = conf->event_threads = conf->handoff_threads = -1;
     conf->timeout_status = -1;
     conf->balancer_growth = -1;
     conf->balancer_persist = RP_UNSET;
@@ -182,6 +183,9 @@ void *rp_server_conf_merge(apr_pool_t *p, void *basev, void *addv)
     MERGE(source_address, NULL);
     MERGE(status, RP_UNSET);
     MERGE(unconfigured_max, -1);
+    MERGE(event_mode, -1);
+    MERGE(event_threads, -1);
+    MERGE(handoff_threads, -1);
     MERGE(timeout_status, -1);
     MERGE(balancer_growth, -1);
     MERGE(hc_threads, -1);
@@ -211,6 +215,7 @@ void *rp_dir_conf_create(apr_pool_t *p, char *dir)
     conf->forwarded_proto = -1;
     conf->request_id = -1;
     conf->traceparent = -1;
+    conf->lane = -1;
     return conf;
 }
 
@@ -234,6 +239,7 @@ void *rp_dir_conf_merge(apr_pool_t *p, void *basev, void *addv)
     MERGE(forwarded_proto, -1);
     MERGE(request_id, -1);
     MERGE(traceparent, -1);
+    MERGE(lane, -1);
     if (base->error_codes && add->error_codes) {
         conf->error_codes = apr_array_append(p, base->error_codes, add->error_codes);
     }

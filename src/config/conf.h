@@ -88,6 +88,9 @@ typedef struct rp_server_conf_t {
     rp_switch_e status;              /**< ProxyStatus */
     rp_switch_e pass_inherit, balancer_inherit;
     int unconfigured_max;            /**< RProxyUnconfiguredMax, or -1 */
+    int event_mode;                  /**< RProxyEventLoop: rp_event_mode_e, or -1 */
+    int event_threads;               /**< RProxyEventThreads, or -1 */
+    int handoff_threads;             /**< RProxyHandoffThreads, or -1 */
     int timeout_status;              /**< RProxyTimeoutStatus: 504 or 502, or -1 */
     apr_array_header_t *blocks;      /**< ProxyBlock: of const char * */
     int balancer_growth;             /**< or -1 */
@@ -136,6 +139,7 @@ typedef struct rp_dir_conf_t {
     /** RProxyForwardedProto: 0 off, 1 ifabsent, 2 set; -1 unset */
     int forwarded_proto;
     int request_id, traceparent;     /**< RProxyRequestId, RProxyTraceparent: rp_trace_e, or -1 */
+    int lane;                        /**< RProxyLane: rp_lane_e, or -1 */
     const char *section_url;         /**< <Proxy url> as written, or NULL */
     /** section_url in the form of rp_target_normal, or NULL: wildcards, a regular expression, no URL */
     const char *section_normal;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The command table, built from directives.def, and the setters for values of the common kinds. */
+#include "engine/engine.h"
 #include "config/directives.h"
 
 #include <http_core.h>
@@ -25,6 +26,13 @@ static const rp_word_t rp_words_bad_header[] = {{"IsError", RP_H1_BADLINE_ERROR}
 static const rp_word_t rp_words_status[] = {
     {"Off", RP_OFF}, {"On", RP_ON}, {"Full", RP_ON}, {NULL, 0}};
 static const rp_word_t rp_words_timeout_status[] = {{"504", 504}, {"502", 502}, {NULL, 0}};
+static const rp_word_t rp_words_event_mode[] = {
+    {"auto", RP_EVENT_AUTO}, {"on", RP_EVENT_ON}, {"off", RP_EVENT_OFF}, {NULL, 0}};
+static const rp_word_t rp_words_lane[] = {{"auto", RP_LANE_AUTO},
+                                          {"inline", RP_LANE_INLINE},
+                                          {"handoff", RP_LANE_HANDOFF},
+                                          {"blocking", RP_LANE_BLOCKING},
+                                          {NULL, 0}};
 static const rp_word_t rp_words_forwarded_proto[] = {
     {"off", 0}, {"ifabsent", 1}, {"set", 2}, {NULL, 0}};
 

@@ -330,8 +330,8 @@ static int body_read(rp_exchange_t *ex)
     }
     ex->at->received += (apr_off_t)n;
     rp_ex_progress(ex);
-    if (n == size && may_wait(ex)) {
-        ex->read_size = READ_LARGE;
+    if (n == size) {
+        ex->read_size = may_wait(ex) ? READ_LARGE : 0; /* there may be more: nobody announces it again */
     }
     else if (ex->conn->ops->buffered(ex->conn) == 0) {
         ex->ready &= ~(unsigned)RP_WAIT_BACKEND_READ;

@@ -50,6 +50,10 @@ static rp_worker_t *wait_for_member(rp_request_t *rq, const char **why)
     while (member == NULL && (left_us = api->patience(rq->balancing, rp_clock_now_us())) > 0) {
         apr_interval_time_t step_us = left_us < WAIT_STEP_US ? left_us : WAIT_STEP_US;
 
+        if (rq->owned != NULL) {
+            *why = NULL;
+            return NULL;
+        }
         (void)poll(NULL, 0, (int)(step_us / 1000) + 1);
         member = api->next(rq->balancing, why);
     }
@@ -61,6 +65,9 @@ int rp_balancing_next(rp_request_t *rq)
     const char *why = NULL;
     rp_worker_t *member = wait_for_member(rq, &why);
 
+    if (member == NULL && why == NULL) {
+        return SUSPENDED;
+    }
     if (member == NULL) {
         return rp_request_refuse(rq->r, HTTP_SERVICE_UNAVAILABLE,
                                  apr_psprintf(rq->r->pool, "RP0240: %s: %s", rq->route->balancer, why),

@@ -2,6 +2,9 @@
 /* What a child process owns: its endpoints (idle connections) and the per-child part of every worker. */
 #include "request/request.h"
 
+#include <ap_mpm.h>
+#include <http_core.h>
+
 #include "upstream/caretaker.h"
 
 static rp_endpoints_t *child_endpoints;
@@ -67,11 +70,47 @@ static void start_caretaker(apr_pool_t *p, server_rec *main_server)
     }
 }
 
+static rp_lane_e lane_of(const server_rec *s)
+{
+    return (rp_lane_e)rp_dir_conf(s->lookup_defaults)->lane;
+}
+
+static rp_engine_conf_t engine_conf(server_rec *main_server)
+{
+    const rp_server_conf_t *conf = rp_server_conf(main_server);
+    rp_engine_conf_t engine = {RP_EVENT_AUTO, 1, 0, RP_UNCONFIGURED_MAX_DEFAULT, lane_of};
+
+    if (conf->event_mode >= 0) {
+        engine.mode = (rp_event_mode_e)conf->event_mode;
+    }
+    if (conf->event_threads > 0) {
+        engine.loops = conf->event_threads;
+    }
+    if (conf->unconfigured_max >= 0) {
+        engine.unconfigured_max = conf->unconfigured_max;
+    }
+    engine.helpers = conf->handoff_threads;
+    if (engine.helpers < 0 && ap_mpm_query(AP_MPMQ_MAX_THREADS, &engine.helpers) != APR_SUCCESS) {
+        engine.helpers = 1;
+    }
+    return engine;
+}
+
+/* The MPM's own post_config comes first: it is asked what it can do. */
+static int announce_engine(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
+{
+    rp_engine_conf_t engine = engine_conf(main_server);
+
+    (void)pconf;
+    (void)plog;
+    (void)ptemp;
+    return ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG ? OK : rp_engine_announce(main_server, &engine);
+}
+
 static void child_init(apr_pool_t *p, server_rec *main_server)
 {
-    rp_server_conf_t *conf = rp_server_conf(main_server);
-    int max = conf->unconfigured_max >= 0 ? conf->unconfigured_max : RP_UNCONFIGURED_MAX_DEFAULT;
-    apr_status_t rv = rp_endpoints_create(&child_endpoints, p, max);
+    rp_engine_conf_t engine = engine_conf(main_server);
+    apr_status_t rv = rp_endpoints_create(&child_endpoints, p, engine.unconfigured_max);
 
     find_sisters();
     if (rv == APR_SUCCESS) {
@@ -87,11 +126,16 @@ static void child_init(apr_pool_t *p, server_rec *main_server)
         child_endpoints = NULL;
     }
     apr_pool_cleanup_register(p, NULL, child_exit, apr_pool_cleanup_null);
+    if (child_endpoints != NULL) {
+        rp_engine_child_init(p, main_server, &engine);
+    }
 }
 
 void rp_child_register_hooks(apr_pool_t *p)
 {
     (void)p;
     rp_conn_tls_register_filters();
+    rp_engine_register_hooks(p);
+    ap_hook_post_config(announce_engine, NULL, NULL, APR_HOOK_LAST);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
 }

@@ -203,8 +203,9 @@ static apr_status_t write_body(void *ctx, apr_bucket_brigade *bb, int flush, int
 
 static int backlog(void *ctx)
 {
-    (void)ctx;
-    return 0; /* passing a brigade on this thread waits by itself */
+    const rp_request_t *rq = ctx;
+
+    return rq->owned != NULL ? rp_owned_backlog(rq->owned) : 0; /* passing a brigade on a thread that may block waits by itself */
 }
 
 /* A stream of HTTP/2 that was a tunnel ends in order; a connection of its own is just closed. */
@@ -355,6 +356,9 @@ static apr_status_t tunnel_write(void *ctx, const char *buf, apr_size_t *len)
     conn_rec *c = rq->r->connection;
     apr_status_t rv;
 
+    if (backlog(rq)) {
+        return APR_EAGAIN;
+    }
     APR_BRIGADE_INSERT_TAIL(rq->bb, apr_bucket_transient_create(buf, *len, c->bucket_alloc));
     APR_BRIGADE_INSERT_TAIL(rq->bb, apr_bucket_flush_create(c->bucket_alloc));
     rv = ap_pass_brigade(c->output_filters, rq->bb);
@@ -375,6 +379,10 @@ static apr_status_t tunnel_shutdown(void *ctx)
      * tunnel says it */
     if (sock == NULL || rq->r->connection->master != NULL || conn_is_tls(rq->r->connection)) {
         return APR_ENOTIMPL;
+    }
+    if (rq->owned != NULL) {
+        rp_owned_shutdown_write(rq->owned);
+        return APR_SUCCESS;
     }
     return apr_socket_shutdown(sock, APR_SHUTDOWN_WRITE);
 }

@@ -288,8 +288,14 @@ static void *pin(request_rec *r)
     return NULL;
 }
 
+/* The connections of both owners: not every request of a connection need have run on its loop. */
 static apr_status_t unpin(void *data)
 {
+    rp_endpoints_t *of_loop = rp_engine_endpoints(data);
+
+    if (of_loop != NULL) {
+        rp_pool_unpin(of_loop, data);
+    }
     if (rp_child_endpoints() != NULL) {
         rp_pool_unpin(rp_child_endpoints(), data);
     }
@@ -363,7 +369,7 @@ static apr_status_t find_endpoint(rp_request_t *rq)
     key.port = u->port;
     key.uds = u->uds;
     key.source = rq->sconf->source_address;
-    fixed = endpoint_is_fixed(rq, &key);
+    fixed = rq->owned == NULL && endpoint_is_fixed(rq, &key);
     if (fixed && (rq->endpoint = __atomic_load_n(&rq->worker->endpoint, __ATOMIC_ACQUIRE)) != NULL) {
         rp_endpoint_hold(rq->endpoint, now_us);
         return APR_SUCCESS;
@@ -373,7 +379,7 @@ static apr_status_t find_endpoint(rp_request_t *rq)
         key.ssl_conf = rp_ssl_conf_find(rq->r->server, rp_url_str(rq->r->pool, u));
         key.ssl_server = rq->r->server;
     }
-    rv = rp_endpoint_get(rp_child_endpoints(), &key, rq->worker->configured, now_us, &rq->endpoint);
+    rv = rp_endpoint_get(rq->endpoints, &key, rq->worker->configured, now_us, &rq->endpoint);
     if (rv == APR_SUCCESS && fixed) { /* it lives as long as the child */
         __atomic_store_n(&rq->worker->endpoint, rq->endpoint, __ATOMIC_RELEASE);
     }
@@ -386,6 +392,7 @@ static int prepare(request_rec *r, rp_request_t **out)
     int status;
 
     rq->r = r;
+    rq->owned = rp_owned_inline(r);
     rq->sconf = rp_server_conf(r->server);
     rq->dconf = rp_dir_conf(r->per_dir_config);
     rq->bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
@@ -400,7 +407,8 @@ static int prepare(request_rec *r, rp_request_t **out)
     if (status != OK) {
         return status;
     }
-    if (rp_child_endpoints() == NULL) {
+    rq->endpoints = rq->owned != NULL ? rp_owned_endpoints(rq->owned) : rp_child_endpoints();
+    if (rq->endpoints == NULL || rp_child_endpoints() == NULL) {
         return HTTP_SERVICE_UNAVAILABLE;
     }
     rp_req_env_read(&rq->env, r);
@@ -464,26 +472,51 @@ static int aim(rp_request_t *rq)
     return OK;
 }
 
-/* The members of a balancer one after the other, as long as the last one failed in a way that another may mend. */
-static rp_step_e run_balanced(rp_request_t *rq, const rp_blocking_client_t *client)
+/* Another member, when the last one failed in a way that another may mend. 1: the exchange points at it. */
+static int next_member(rp_request_t *rq)
 {
-    rp_step_e step = rp_exchange_run(rq->ex, client, rq);
+    const rp_worker_t *failed = rq->worker;
 
-    rp_balancing_report(rq);
-    while (step == RP_STEP_FAILED && rp_exchange_may_failover(rq->ex)) {
-        const rp_worker_t *failed = rq->worker;
-
-        if (rp_balancing_next(rq) != OK || aim(rq) != OK) {
-            break; /* the last failure is the answer */
-        }
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, rq->r, "RP0241: %s: %s after %s at %s", rq->route->balancer,
-                      rq->worker->name, rp_failure(rp_exchange_reason(rq->ex))->name, failed->name);
-        rp_count_failover(failed, rp_exchange_reason(rq->ex));
-        rp_exchange_retarget(rq->ex, &rq->exconf);
-        step = rp_exchange_run(rq->ex, client, rq);
-        rp_balancing_report(rq);
+    if (!rp_exchange_may_failover(rq->ex) || rp_balancing_next(rq) != OK || aim(rq) != OK) {
+        return 0; /* the last failure is the answer */
     }
-    return step;
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, rq->r, "RP0241: %s: %s after %s at %s", rq->route->balancer,
+                  rq->worker->name, rp_failure(rp_exchange_reason(rq->ex))->name, failed->name);
+    rp_count_failover(failed, rp_exchange_reason(rq->ex));
+    rp_exchange_retarget(rq->ex, &rq->exconf);
+    return 1;
+}
+
+/* The exchange is over: what httpd is told. */
+static int conclude(rp_request_t *rq, rp_step_e step)
+{
+    close_if_body_left(rq);
+    if (step == RP_STEP_FAILED) {
+        return rp_request_failed(rq);
+    }
+    if (rp_exchange_tunnel(rq->ex)) {
+        rq->r->eos_sent = 1; /* HTTP has left this connection */
+        return DONE;
+    }
+    return rq->override_status ? rp_response_override(rq) : OK;
+}
+
+/* Of an attempt or of all: rp_suspended_t.ended. */
+static int ended(void *ctx, rp_step_e step, int *status)
+{
+    rp_request_t *rq = ctx;
+
+    if (rq->balancing != NULL) {
+        rp_balancing_report(rq);
+        if (step == RP_STEP_FAILED && next_member(rq)) {
+            return 1;
+        }
+    }
+    *status = conclude(rq, step);
+    if (rq->owned != NULL) { /* the handler has returned long ago */
+        rp_metrics_answered(rq->r, rq, *status);
+    }
+    return 0;
 }
 
 static int run(rp_request_t *rq)
@@ -491,19 +524,19 @@ static int run(rp_request_t *rq)
     request_rec *r = rq->r;
     rp_blocking_client_t client = {.fd = rp_client_fd(r), .input_pending = input_pending, .gone = stream_gone,
                                    .eof_is_gone = rq->env.eof_is_gone};
-    rp_step_e step;
+    int status = OK;
 
     rq->ex = rp_exchange_create(r->pool, r->connection->bucket_alloc, &rq->exconf, &rp_client_ops, rq);
-    step = rq->balancing ? run_balanced(rq, &client) : rp_exchange_run(rq->ex, &client, rq);
-    close_if_body_left(rq);
-    if (step == RP_STEP_FAILED) {
-        return rp_request_failed(rq);
+    if (rq->owned != NULL) {
+        rp_suspended_t what = {rq->ex, rq, ended, rq->env.eof_is_gone};
+
+        rp_owned_suspend(rq->owned, &what);
+        return SUSPENDED;
     }
-    if (rp_exchange_tunnel(rq->ex)) {
-        r->eos_sent = 1; /* HTTP has left this connection */
-        return DONE;
+    while (ended(rq, rp_exchange_run(rq->ex, &client, rq), &status)) {
+        /* with the next member */
     }
-    return rq->override_status ? rp_response_override(rq) : OK;
+    return status;
 }
 
 /* All that must hold before anything is sent. OK or a status. */
@@ -526,11 +559,27 @@ static int admit(request_rec *r, rp_request_t **rq)
     return status == OK ? aim(*rq) : status;
 }
 
+/* Before all other handlers: on an event loop only a proxied request may run, and only where nothing of it blocks. */
+static int choose_lane(request_rec *r)
+{
+    rp_owned_t *o = rp_owned_inline(r);
+
+    if (o == NULL || (is_ours(r) && rp_lane_inline_ok(r, (rp_lane_e)rp_dir_conf(r->per_dir_config)->lane))) {
+        return DECLINED;
+    }
+    rp_owned_handoff(o);
+    return SUSPENDED;
+}
+
 static int serve(request_rec *r, rp_request_t **out)
 {
     int status = admit(r, out);
     rp_request_t *rq = *out;
 
+    if (status == SUSPENDED) { /* it would have to wait: on a helper, from the start */
+        rp_owned_handoff(rp_owned_inline(r));
+        return SUSPENDED;
+    }
     if (status != OK) {
         return status;
     }
@@ -553,7 +602,9 @@ static int handler(request_rec *r)
         return DECLINED;
     }
     status = serve(r, &rq);
-    rp_metrics_answered(r, rq, status);
+    if (status != SUSPENDED) {
+        rp_metrics_answered(r, rq, status);
+    }
     return status;
 }
 
@@ -563,5 +614,6 @@ void rp_request_register_hooks(apr_pool_t *p)
     rp_log_fields_register_hooks(p);
     rp_child_register_hooks(p);
     rp_config_provide_probe(rp_request_probe);
+    ap_hook_handler(choose_lane, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_FIRST);
 }

@@ -11,6 +11,7 @@
 #include <http_log.h>
 
 #include "config/conf.h"
+#include "engine/engine.h"
 #include "exchange/exchange.h"
 #include "mapping/mapping.h"
 #include "rproxy.h"
@@ -43,6 +44,8 @@ typedef struct rp_request_t {
     rp_route_t *route;
     rp_worker_t *worker;
     rp_endpoint_t *endpoint;
+    rp_owned_t *owned;            /**< the exchange is stepped by the loop that owns the connection, or NULL: it blocks */
+    rp_endpoints_t *endpoints;    /**< owner of the backend connections */
     rproxy_balancing_t *balancing; /**< of a balancer://, or NULL */
     const char *balancer_target;  /**< path and query behind the balancer's name */
     rp_req_env_t env;
@@ -131,7 +134,7 @@ void rp_request_probe(const rp_probe_ask_t *ask, apr_pool_t *pool, rp_probe_resu
 /* balancing.c: destinations that are a balancer */
 /** OK, or the status when there is no such balancer. */
 int rp_balancing_begin(rp_request_t *rq);
-/** Make the next member the destination (worker, route). OK, or 503. */
+/** Make the next member the destination (worker, route). OK, 503, or SUSPENDED: it would have to wait for one, which an event loop can not. */
 int rp_balancing_next(rp_request_t *rq);
 /** Tell how the exchange with the current member ended. */
 void rp_balancing_report(rp_request_t *rq);

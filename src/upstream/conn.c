@@ -59,12 +59,20 @@ rp_conn_t *rp_conn_create(struct rp_endpoint_t *ep, struct rp_worker_t *w)
     return conn;
 }
 
+static void close_socket(rp_conn_t *conn)
+{
+    if (conn->unwatch != NULL) {
+        conn->unwatch(conn);
+    }
+    conn->ops->close(conn);
+}
+
 void rp_conn_destroy(rp_conn_t *conn)
 {
     if (conn == NULL) {
         return;
     }
-    conn->ops->close(conn);
+    close_socket(conn);
     apr_pool_destroy(conn->pool);
 }
 
@@ -224,7 +232,7 @@ apr_status_t rp_conn_connect_finish(rp_conn_t *conn)
 
 void rp_conn_reset(rp_conn_t *conn)
 {
-    conn->ops->close(conn);
+    close_socket(conn);
     conn->ops = &rp_conn_plain_ops;
     conn->io = NULL;
     conn->state = RP_CONN_NEW;

@@ -73,6 +73,10 @@ struct rp_conn_t {
     apr_interval_time_t read_wait_us; /**< rp_conn_wait_in_read: SO_RCVTIMEO in force, 0 none yet */
     int wait_in_read;                 /**< the next read may wait */
     apr_time_t read_at_us; /**< when the last read that waited came back, monotonic; 0: none did */
+    /** Of the loop that watches the socket, or NULL; unwatch is called just before the socket goes
+     * and clears both. */
+    void *watch;
+    void (*unwatch)(rp_conn_t *conn);
     void *pinned_to;       /**< client connection it belongs to (NTLM, Negotiate), or NULL */
 };
 

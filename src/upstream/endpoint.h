@@ -128,6 +128,10 @@ rp_refuse_e rp_pool_put(rp_conn_t *conn, rp_refuse_e why, apr_time_t now_us);
  * Thread-safe. */
 void rp_pool_maintain(rp_endpoints_t *eps, apr_time_t now_us);
 
+/** Something was heard of an idle connection: close it unless it is still good. Thread-safe; nothing
+ * happens when it is not idle any more. */
+void rp_pool_look(rp_conn_t *conn, apr_time_t now_us);
+
 /** Close the connections pinned to a client connection that ends. */
 void rp_pool_unpin(rp_endpoints_t *eps, void *pinned_to);
 

@@ -132,6 +132,15 @@ static apr_status_t wait_locked(rp_worker_t *w, thread_waiter_t *me, apr_time_t 
     return APR_TIMEUP;
 }
 
+static void line_up_locked(rp_worker_t *w, rp_waiter_t *waiter)
+{
+    waiter->granted = 0;
+    APR_RING_ELEM_INIT(waiter, link);
+    APR_RING_INSERT_TAIL(&w->shared.waiters, waiter, rp_waiter_t, link);
+    (void)__atomic_add_fetch(&w->stat->waiters, 1, __ATOMIC_SEQ_CST);
+    serve_locked(w);
+}
+
 apr_status_t rp_permit_acquire(rp_worker_t *w, apr_time_t deadline_us)
 {
     thread_waiter_t me = {.base = {.wake = wake_thread}};
@@ -144,11 +153,30 @@ apr_status_t rp_permit_acquire(rp_worker_t *w, apr_time_t deadline_us)
         deadline_us = 0;
     }
     (void)pthread_mutex_lock(&w->shared.mutex);
-    APR_RING_INSERT_TAIL(&w->shared.waiters, &me.base, rp_waiter_t, link);
-    (void)__atomic_add_fetch(&w->stat->waiters, 1, __ATOMIC_SEQ_CST);
-    serve_locked(w);
+    line_up_locked(w, &me.base);
     rv = wait_locked(w, &me, deadline_us);
     (void)pthread_mutex_unlock(&w->shared.mutex);
     (void)pthread_cond_destroy(&me.cond);
     return rv;
+}
+
+void rp_permit_line_up(rp_worker_t *w, rp_waiter_t *waiter)
+{
+    (void)pthread_mutex_lock(&w->shared.mutex);
+    line_up_locked(w, waiter);
+    (void)pthread_mutex_unlock(&w->shared.mutex);
+}
+
+int rp_permit_leave(rp_worker_t *w, rp_waiter_t *waiter)
+{
+    int left;
+
+    (void)pthread_mutex_lock(&w->shared.mutex);
+    left = !waiter->granted;
+    if (left) {
+        APR_RING_REMOVE(waiter, link);
+        (void)__atomic_sub_fetch(&w->stat->waiters, 1, __ATOMIC_SEQ_CST);
+    }
+    (void)pthread_mutex_unlock(&w->shared.mutex);
+    return left;
 }

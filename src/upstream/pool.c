@@ -577,6 +577,27 @@ void rp_pool_maintain(rp_endpoints_t *eps, apr_time_t now_us)
     }
 }
 
+void rp_pool_look(rp_conn_t *conn, apr_time_t now_us)
+{
+    rp_endpoint_t *ep = conn->endpoint;
+    rp_refuse_e why = RP_REFUSE_NONE;
+
+    apr_thread_mutex_lock(ep->shared.mutex);
+    if (conn->state == RP_CONN_IDLE) {
+        why = (rp_refuse_e)rp_conn_reuse_check(conn);
+        if (why != RP_REFUSE_NONE) {
+            rp_pool_detach_locked(ep, conn);
+        }
+    }
+    apr_thread_mutex_unlock(ep->shared.mutex);
+    if (why == RP_REFUSE_PEER_CLOSED) {
+        learn(ep, now_us - conn->idle_since_us, now_us);
+    }
+    if (why != RP_REFUSE_NONE) {
+        rp_pool_close(conn, why);
+    }
+}
+
 static void doom_pinned_locked(rp_endpoint_t *ep, const void *pinned_to, rp_doomed_t *d)
 {
     rp_conn_t *conn = APR_RING_FIRST(&ep->shared.idle);

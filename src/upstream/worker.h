@@ -93,4 +93,10 @@ void rp_permit_release(rp_worker_t *w);
  * rp_permit_release. APR_TIMEUP: the line was left. */
 apr_status_t rp_permit_acquire(rp_worker_t *w, apr_time_t deadline_us) RP_WARN_UNUSED;
 
+/** Event loops: join the line. The waiter (permit_int.h) stays where it is until it was woken, which
+ * means that it owns a permit, or rp_permit_leave said 1. It may be woken at once. */
+void rp_permit_line_up(rp_worker_t *w, struct rp_waiter_t *waiter);
+/** Leave the line. 1: left; 0: it has a permit already, its wake was called. */
+int rp_permit_leave(rp_worker_t *w, struct rp_waiter_t *waiter) RP_WARN_UNUSED;
+
 #endif

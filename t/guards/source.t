@@ -33,12 +33,13 @@ my %below = (
     wire => [],
     upstream => ['wire'],
     exchange => ['wire', 'upstream'],
+    engine => ['wire', 'upstream', 'exchange'],
     reverse => ['wire'],
     balancer => ['wire', 'upstream', 'config'],
-    config => ['wire', 'upstream', 'mapping'],
+    config => ['wire', 'upstream', 'engine', 'mapping'],
     mapping => ['wire', 'upstream', 'config'],
     metrics => ['wire', 'upstream', 'exchange'],
-    request => ['wire', 'upstream', 'exchange', 'metrics', 'config', 'mapping'],
+    request => ['wire', 'upstream', 'exchange', 'engine', 'metrics', 'config', 'mapping'],
 );
 my @upward;
 for my $file (grep { m{^src/} } @product) {

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The event-loop driver: steps an exchange when what it waits for has happened. Backends are watched from their connect
+ * to their close, idle time included, so that no request adds or removes a watch; name look-ups and TLS handshakes run on helpers.
+ */
+#include "engine/owned_int.h"
+
+#include <http_core.h>
+#include <http_log.h>
+
+#include "upstream/clock.h"
+
+#define BODY_LOOK_US 1000000 /* a body is looked for now and then although nothing came: filters with time limits of their own
+                                (mod_reqtimeout) notice only then */
+
+static apr_time_t now(const rp_owned_t *o) { return rp_loop_now_us(o->el->loop); }
+
+/* ---- backends ---- */
+
+static void on_backend(void *baton, unsigned events)
+{
+    rp_backend_watch_t *bw = baton;
+
+    if (events & RP_EV_READ) {
+        bw->ready |= RP_WAIT_BACKEND_READ;
+    }
+    if (events & RP_EV_WRITE) {
+        bw->ready |= RP_WAIT_BACKEND_WRITE;
+    }
+    bw->eof |= (events & (RP_EV_EOF | RP_EV_GONE)) != 0;
+    if (bw->user != NULL) {
+        if (!bw->user->helper_busy) {
+            rp_owned_step(bw->user, 0);
+        }
+    }
+    else if (events & (RP_EV_READ | RP_EV_GONE)) {
+        rp_pool_look(bw->conn, rp_loop_now_us(bw->loop)); /* may close it, which ends the watch */
+    }
+}
+
+/* The socket of the connection is about to be closed. */
+static void unwatch(rp_conn_t *conn)
+{
+    rp_backend_watch_t *bw = conn->watch;
+
+    conn->watch = NULL;
+    conn->unwatch = NULL;
+    rp_loop_unwatch(bw->loop, bw->watch);
+    if (bw->user != NULL) {
+        bw->user->backend = NULL;
+    }
+}
+
+static rp_backend_watch_t *watch(rp_owned_t *o, rp_conn_t *conn)
+{
+    rp_backend_watch_t *bw = apr_pcalloc(conn->pool, sizeof(*bw));
+    apr_status_t rv;
+
+    bw->loop = o->el->loop;
+    bw->conn = conn;
+    bw->watch = rp_loop_watch(bw->loop, rp_conn_fd(conn), on_backend, bw, &rv);
+    if (bw->watch == NULL) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, o->r, "RP0307: a backend connection can not be watched");
+        return NULL;
+    }
+    conn->watch = bw;
+    conn->unwatch = unwatch;
+    return bw;
+}
+
+/* After a step: whose connection is whose. */
+static void settle_backend(rp_owned_t *o)
+{
+    rp_conn_t *conn = rp_exchange_conn(o->suspended.ex);
+
+    if (o->backend != NULL && o->backend->conn != conn) {
+        o->backend->user = NULL; /* put back to its pool */
+        o->backend = NULL;
+    }
+    if (conn == NULL || rp_conn_fd(conn) < 0 || o->backend != NULL) {
+        return;
+    }
+    o->backend = conn->watch != NULL ? conn->watch : watch(o, conn);
+    if (o->backend != NULL) {
+        o->backend->user = o;
+    }
+}
+
+/* ---- helpers: names and handshakes ---- */
+
+static void on_helped(rp_post_t *post)
+{
+    rp_owned_t *o = (rp_owned_t *)((char *)post - offsetof(rp_owned_t, post));
+    rp_exchange_t *ex = o->suspended.ex;
+
+    o->posted = 0;
+    o->helper_busy = 0;
+    if (rp_exchange_wait(ex)->mask & RP_WAIT_RESOLVE) {
+        rp_exchange_resolved(ex, o->helper_rv, o->helper_addrs);
+    }
+    else {
+        rp_exchange_tls_done(ex, o->helper_rv, o->helper_reason);
+        if (o->backend != NULL) {
+            o->backend->ready |= RP_WAIT_BACKEND_READ | RP_WAIT_BACKEND_WRITE; /* the handshake ate the edges */
+        }
+    }
+    o->helper_addrs = NULL;
+    if (o->doomed) {
+        o->doomed = 0;
+        rp_owned_abort(o);
+        return;
+    }
+    rp_owned_step(o, 0);
+}
+
+static void on_helper(rp_job_t *job, apr_thread_t *thread, int late)
+{
+    rp_owned_t *o = (rp_owned_t *)((char *)job - offsetof(rp_owned_t, job));
+    rp_exchange_t *ex = o->suspended.ex;
+
+    (void)thread;
+    o->helper_addrs = NULL;
+    o->helper_reason = NULL;
+    if (late) {
+        o->helper_rv = APR_TIMEUP;
+        o->helper_reason = "no helper thread was free in time";
+    }
+    else if (rp_exchange_wait(ex)->mask & RP_WAIT_RESOLVE) {
+        o->helper_rv = rp_address_resolve(&rp_exchange_endpoint(ex)->address, rp_clock_now_us(), &o->helper_addrs);
+    }
+    else {
+        const rp_tls_provider_t *tls = rp_conn_tls_provider();
+
+        o->helper_rv = tls == NULL ? APR_ENOTIMPL
+                                   : tls->handshake(rp_exchange_conn(ex), rp_exchange_wait(ex)->deadline_us - rp_clock_now_us(),
+                                                    &o->helper_reason);
+    }
+    o->post.fn = on_helped;
+    rp_loop_post(o->el->loop, &o->post);
+}
+
+static void ask_helper(rp_owned_t *o)
+{
+    rp_exchange_t *ex = o->suspended.ex;
+
+    o->helper_busy = 1;
+    o->posted = 1;
+    o->job.fn = on_helper;
+    o->job.deadline_us = rp_exchange_wait(ex)->deadline_us;
+    if (rp_helpers_submit(o->el->helpers, &o->job) != APR_SUCCESS) {
+        on_helper(&o->job, NULL, 1);
+    }
+}
+
+/* ---- permits ---- */
+
+static void on_permit(rp_post_t *post)
+{
+    rp_owned_t *o = (rp_owned_t *)((char *)post - offsetof(rp_owned_t, post));
+
+    o->posted = 0;
+    o->waiting_for = NULL;
+    rp_exchange_permit_granted(o->suspended.ex);
+    if (o->doomed) {
+        o->doomed = 0;
+        rp_owned_abort(o);
+        return;
+    }
+    rp_owned_step(o, 0);
+}
+
+/* Any thread, with the worker's mutex held. */
+static void wake(rp_waiter_t *self)
+{
+    rp_owned_t *o = (rp_owned_t *)((char *)self - offsetof(rp_owned_t, waiter));
+
+    rp_loop_post(o->el->loop, &o->post);
+}
+
+static void line_up(rp_owned_t *o)
+{
+    if (o->waiting_for == NULL) {
+        o->waiting_for = rp_exchange_worker(o->suspended.ex);
+        o->posted = 1;
+        o->post.fn = on_permit;
+        o->waiter.wake = wake;
+        rp_permit_line_up(o->waiting_for, &o->waiter);
+    }
+}
+
+/* 1: the line was left; 0: a permit is on its way to us. */
+static int leave_line(rp_owned_t *o)
+{
+    if (o->waiting_for == NULL) {
+        return 1;
+    }
+    if (!rp_permit_leave(o->waiting_for, &o->waiter)) {
+        return 0;
+    }
+    o->waiting_for = NULL;
+    o->posted = 0;
+    return 1;
+}
+
+/* ---- steps ---- */
+
+static void set_timer(rp_owned_t *o, apr_time_t due_us)
+{
+    if (rp_loop_timer(o->el->loop, &o->timer, due_us) != APR_SUCCESS) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, o->r, "RP0308: no memory for a timer: this request waits without a limit");
+    }
+}
+
+/* Which of the waits are over already. */
+static unsigned over(rp_owned_t *o, unsigned mask)
+{
+    unsigned ready = 0;
+
+    if (o->backend != NULL) {
+        ready = o->backend->ready & mask;
+        o->backend->ready &= ~ready;
+        if (o->backend->eof) {
+            ready |= mask & RP_WAIT_BACKEND_READ;
+        }
+    }
+    if ((mask & RP_WAIT_CLIENT_READ) && rp_owned_may_read(o)) {
+        ready |= RP_WAIT_CLIENT_READ;
+    }
+    if ((mask & RP_WAIT_CLIENT_WRITE) && !o->blocked) {
+        ready |= RP_WAIT_CLIENT_WRITE;
+    }
+    return ready;
+}
+
+/* The exchange waits. What it can be told at once, 0: nothing yet. */
+static unsigned arrange(rp_owned_t *o)
+{
+    const rp_wait_t *wait = rp_exchange_wait(o->suspended.ex);
+    unsigned ready;
+
+    if (wait->mask & (RP_WAIT_RESOLVE | RP_WAIT_TLS)) {
+        ask_helper(o);
+        return 0;
+    }
+    if (wait->mask & RP_WAIT_POOL) {
+        line_up(o);
+        ready = 0;
+    }
+    else {
+        ready = over(o, wait->mask);
+    }
+    if (ready == 0) {
+        o->look = (wait->mask & RP_WAIT_CLIENT_READ) && !rp_exchange_tunnel(o->suspended.ex) && wait->deadline_us - now(o) > BODY_LOOK_US;
+        set_timer(o, o->look ? now(o) + BODY_LOOK_US : wait->deadline_us);
+    }
+    return ready;
+}
+
+void rp_owned_step(rp_owned_t *o, unsigned ready)
+{
+    rp_exchange_t *ex = o->suspended.ex;
+
+    if (o->helper_busy || (o->waiting_for != NULL && now(o) >= rp_exchange_wait(ex)->deadline_us && !leave_line(o))) {
+        return; /* it comes back by itself */
+    }
+    if (o->waiting_for != NULL) {
+        return;
+    }
+    ready |= over(o, rp_exchange_wait(ex)->mask);
+    if (!o->blocked) {
+        ready |= RP_WAIT_CLIENT_WRITE;
+    }
+    for (;;) {
+        rp_step_e step = rp_exchange_step(ex, now(o), ready);
+        int status = OK;
+
+        settle_backend(o);
+        if (step == RP_STEP_WAIT) {
+            ready = arrange(o);
+            if (ready == 0) {
+                return;
+            }
+            continue;
+        }
+        ready = 0;
+        if (!o->suspended.ended(o->suspended.ctx, step, &status)) {
+            rp_owned_end_request(o, status);
+            return;
+        }
+        settle_backend(o);
+    }
+}
+
+void rp_owned_abort(rp_owned_t *o)
+{
+    if (o->helper_busy) {
+        o->doomed = 1;
+        return;
+    }
+    if (!leave_line(o)) {
+        o->doomed = 1; /* the permit is on its way */
+        return;
+    }
+    o->c->aborted = 1;
+    rp_exchange_client_gone(o->suspended.ex, now(o));
+    rp_owned_step(o, 0);
+}
+
+void rp_owned_unhook(rp_owned_t *o)
+{
+    if (o->backend != NULL) {
+        o->backend->user = NULL;
+        o->backend = NULL;
+    }
+}

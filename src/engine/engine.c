@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine of a child: its loops, their threads and helpers, from child_init to the end of the child. */
+#include "engine/engine.h"
+
+#include <httpd.h>
+#include <ap_mpm.h>
+#include <http_config.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_request.h>
+#include <mpm_common.h>
+
+#include "engine/gate.h"
+
+#if AP_MODULE_MAGIC_AT_LEAST(20120211, 122)
+#define thread_create ap_thread_create
+#else
+#define thread_create apr_thread_create
+#endif
+
+/** Of this child; set before its threads run. */
+static struct {
+    rp_engine_loop_t *loops;
+    int nloops;
+    rp_helpers_t *helpers;
+    rp_lane_e (*lane_of)(const server_rec *s);
+    int running;          /* atomic: connections are taken */
+    unsigned next;        /* atomic: whose turn it is */
+} engine;
+
+int rp_engine_running(void) { return __atomic_load_n(&engine.running, __ATOMIC_ACQUIRE); }
+
+rp_lane_e rp_engine_lane_of(const server_rec *s) { return engine.lane_of(s); }
+
+rp_engine_loop_t *rp_engine_pick(void)
+{
+    return &engine.loops[__atomic_fetch_add(&engine.next, 1, __ATOMIC_RELAXED) % (unsigned)engine.nloops];
+}
+
+const char *rp_lane_str(rp_lane_e lane)
+{
+    switch (lane) {
+    case RP_LANE_BLOCKING: return "blocking";
+    case RP_LANE_INLINE: return "inline";
+    case RP_LANE_HANDOFF: return "handoff";
+    case RP_LANE_AUTO:
+    case RP_LANE_UNSET: break;
+    }
+    return "auto";
+}
+
+const char *rp_engine_obstacle(void)
+{
+#if RP_HAVE_WAITIO
+    int is_async = 0, can_wait = 0;
+
+    if (ap_mpm_query(AP_MPMQ_IS_ASYNC, &is_async) != APR_SUCCESS || !is_async) {
+        return "the MPM is not event";
+    }
+    if (ap_mpm_query(AP_MPMQ_CAN_WAITIO, &can_wait) != APR_SUCCESS || !can_wait) {
+        return "this httpd can not wait for a connection without a thread (2.4.63 and later can)";
+    }
+    return NULL;
+#else
+    return "the modules were built with headers of an httpd before 2.4.63";
+#endif
+}
+
+int rp_engine_announce(server_rec *s, const rp_engine_conf_t *conf)
+{
+    const char *obstacle = rp_engine_obstacle();
+
+    if (conf->mode == RP_EVENT_OFF) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, "RP0311: event loops are off (RProxyEventLoop off): each proxied request holds a thread");
+        return OK;
+    }
+    if (obstacle != NULL && conf->mode == RP_EVENT_ON) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, "RP0312: RProxyEventLoop on is impossible: %s; write auto or off", obstacle);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (obstacle != NULL) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, "RP0311: event loops are off: %s; each proxied request holds a thread", obstacle);
+        return OK;
+    }
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
+                 "RP0311: event loops are on: %d of them in each child, up to %d helper threads; backends without max= take as many connections "
+                 "as there are requests", conf->loops, conf->helpers);
+    return OK;
+}
+
+/* ---- what requests ask ---- */
+
+rp_owned_t *rp_owned_inline(const request_rec *r)
+{
+    rp_owned_t *o = rp_owned_of(r->connection);
+
+    return o != NULL && o->on_loop && r->main == NULL && r->prev == NULL ? o : NULL;
+}
+
+void rp_owned_suspend(rp_owned_t *o, const rp_suspended_t *what) { o->suspended = *what; }
+
+void rp_owned_handoff(rp_owned_t *o)
+{
+    o->handoff = RP_HANDOFF_HANDLER;
+    o->handler = o->r->handler;
+}
+
+rp_endpoints_t *rp_owned_endpoints(const rp_owned_t *o) { return o->el->endpoints; }
+
+rp_endpoints_t *rp_engine_endpoints(const conn_rec *c)
+{
+    const rp_owned_t *o = rp_owned_of(c);
+
+    return o != NULL && o->el != NULL ? o->el->endpoints : NULL;
+}
+
+rp_lane_e rp_engine_lane(const request_rec *r)
+{
+    const rp_owned_t *o = r->connection->master ? NULL : rp_owned_of(r->connection);
+
+    return o == NULL ? RP_LANE_BLOCKING : o->lane;
+}
+
+/* ---- stop ---- */
+
+/* Graceful: idle connections end at once, the others after their request. */
+static void on_stop(rp_post_t *post)
+{
+    rp_engine_loop_t *el = (rp_engine_loop_t *)((char *)post - offsetof(rp_engine_loop_t, stop_post));
+    rp_owned_t *o = APR_RING_FIRST(&el->owned);
+
+    el->stopping = 1;
+    while (o != APR_RING_SENTINEL(&el->owned, rp_owned_t, link)) {
+        rp_owned_t *next = APR_RING_NEXT(o, link);
+
+        rp_owned_retire(o);
+        o = next;
+    }
+}
+
+/* May come twice, on any thread. */
+static void child_stopping(apr_pool_t *pchild, int graceful)
+{
+    int i;
+
+    (void)pchild;
+    (void)graceful;
+    for (i = 0; i < engine.nloops; i++) {
+        if (!__atomic_exchange_n(&engine.loops[i].stop_sent, 1, __ATOMIC_SEQ_CST)) {
+            rp_loop_post(engine.loops[i].loop, &engine.loops[i].stop_post);
+        }
+    }
+}
+
+/* All threads are gone: what is left of the connections goes before the pools that they use. */
+static void bury_loop(rp_engine_loop_t *el)
+{
+    while (!APR_RING_EMPTY(&el->owned, rp_owned_t, link)) {
+        rp_owned_t *o = APR_RING_FIRST(&el->owned);
+
+        o->later_set = 0;
+        o->c->aborted = 1;
+        rp_owned_close(o);
+    }
+    rp_graves_clear(el);
+    rp_endpoints_shutdown(el->endpoints);
+    rp_loop_destroy(el->loop);
+}
+
+static apr_status_t stop(void *unused)
+{
+    int i;
+
+    (void)unused;
+    __atomic_store_n(&engine.running, 0, __ATOMIC_RELEASE);
+    for (i = 0; i < engine.nloops; i++) {
+        rp_loop_stop(engine.loops[i].loop);
+    }
+    for (i = 0; i < engine.nloops; i++) {
+        apr_status_t rv;
+
+        (void)apr_thread_join(&rv, engine.loops[i].thread);
+    }
+    if (engine.helpers != NULL) {
+        rp_helpers_stop(engine.helpers);
+    }
+    for (i = 0; i < engine.nloops; i++) {
+        bury_loop(&engine.loops[i]);
+    }
+    engine.nloops = 0;
+    engine.helpers = NULL;
+    return APR_SUCCESS;
+}
+
+/* ---- start ---- */
+
+static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
+{
+    rp_engine_loop_t *el = data;
+
+    el->thread = thread;
+    rp_loop_run(el->loop);
+    return NULL;
+}
+
+static apr_status_t start_loop(rp_engine_loop_t *el, apr_pool_t *p, const rp_engine_conf_t *conf, int index)
+{
+    apr_status_t rv = rp_loop_create(&el->loop, p, index);
+
+    APR_RING_INIT(&el->owned, rp_owned_t, link);
+    APR_RING_INIT(&el->graves, rp_grave_t, link);
+    el->stop_post.fn = on_stop;
+    el->helpers = engine.helpers;
+    if (rv == APR_SUCCESS) {
+        rv = rp_endpoints_create(&el->endpoints, p, conf->unconfigured_max);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = thread_create(&el->thread, NULL, run, el, p);
+    }
+    return rv;
+}
+
+void rp_engine_child_init(apr_pool_t *pchild, server_rec *s, const rp_engine_conf_t *conf)
+{
+    apr_status_t rv;
+    int i;
+
+    if (conf->mode == RP_EVENT_OFF || rp_engine_obstacle() != NULL) {
+        return;
+    }
+    rp_owned_output_child_init();
+    engine.lane_of = conf->lane_of;
+    engine.loops = apr_pcalloc(pchild, (apr_size_t)conf->loops * sizeof(*engine.loops));
+    apr_pool_pre_cleanup_register(pchild, NULL, stop);
+    rv = rp_helpers_create(&engine.helpers, pchild, conf->helpers);
+    for (i = 0; i < conf->loops && rv == APR_SUCCESS; i++) {
+        engine.loops[i].server = s;
+        rv = start_loop(&engine.loops[i], pchild, conf, i);
+        engine.nloops += rv == APR_SUCCESS;
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, "RP0309: event loop %d of %d can not start; %s", i, conf->loops,
+                     engine.nloops > 0 ? "the others serve" : "requests take the blocking lane");
+    }
+    __atomic_store_n(&engine.running, engine.nloops > 0, __ATOMIC_RELEASE);
+}
+
+void rp_engine_register_hooks(apr_pool_t *p)
+{
+    rp_owned_input_register();
+    rp_owned_output_register();
+    rp_gate_register_hooks(p);
+    ap_hook_child_stopping(child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Hand-off: a request whose handler may block runs on a helper, while its connection still belongs to the loop and comes back to
+ * it. The loop touches nothing of the connection in between.
+ */
+#include "engine/owned_int.h"
+
+#include <http_config.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
+
+#include "upstream/clock.h"
+
+#define QUEUE_WAIT_US 10000000 /* a request waits that long for a helper, then 503 */
+
+/* As ap_invoke_handler after insert_filter, which has run already. */
+static int run_handler(request_rec *r, const char *name)
+{
+    const char *old = r->handler;
+    int status;
+
+    r->handler = name;
+    status = ap_run_handler(r);
+    r->handler = old;
+    if (status == DECLINED) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "RP0304: no module handles \"%s\" of %s", name,
+                      r->filename ? r->filename : r->uri);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (status == SUSPENDED) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "RP0305: the handler \"%s\" suspended a request that a helper ran", name);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return status;
+}
+
+static void run_rest(rp_owned_t *o)
+{
+    request_rec *r = o->r;
+    int status = o->handoff == RP_HANDOFF_ERROR ? o->final_status : run_handler(r, o->handler);
+
+    if (status != OK && status != DONE) {
+        r->status = HTTP_OK;
+    }
+    ap_die(status, r);
+    ap_process_request_after_handler(r);
+}
+
+/* Back on the loop: what became readable or writable meanwhile is unknown. */
+static void on_back(rp_post_t *post)
+{
+    rp_owned_t *o = (rp_owned_t *)((char *)post - offsetof(rp_owned_t, post));
+
+    o->posted = 0;
+    o->on_loop = 1;
+    o->c->current_thread = o->el->thread;
+    o->core_busy = o->c->data_in_output_filters;
+    o->readable = o->writable = o->in_maybe = 1;
+    if (o->late) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, o->r,
+                      "RP0306: no helper was free within %d seconds: raise RProxyHandoffThreads or look at what keeps them busy",
+                      QUEUE_WAIT_US / 1000000);
+        o->c->keepalive = AP_CONN_CLOSE;
+        o->r->status = HTTP_OK;
+        ap_die(HTTP_SERVICE_UNAVAILABLE, o->r);
+        ap_process_request_after_handler(o->r);
+    }
+    rp_owned_after_request(o);
+}
+
+static void come_back(rp_owned_t *o)
+{
+    o->post.fn = on_back;
+    o->posted = 1;
+    rp_loop_post(o->el->loop, &o->post);
+}
+
+static void on_helper(rp_job_t *job, apr_thread_t *thread, int late)
+{
+    rp_owned_t *o = (rp_owned_t *)((char *)job - offsetof(rp_owned_t, job));
+
+    o->late = late;
+    if (!late) {
+        o->on_loop = 0;
+        o->gated = 0; /* here the HTTP filter may wait for trailers */
+        o->c->current_thread = thread;
+        o->c->cs->state = CONN_STATE_HANDLER;
+        if (o->handoff == RP_HANDOFF_ALL) {
+            ap_process_async_request(o->r);
+        }
+        else {
+            run_rest(o);
+        }
+    }
+    come_back(o);
+}
+
+void rp_owned_to_helper(rp_owned_t *o)
+{
+    o->state = RP_OWNED_HELPER;
+    o->lane = RP_LANE_HANDOFF;
+    o->job.fn = on_helper;
+    o->job.deadline_us = rp_clock_now_us() + QUEUE_WAIT_US;
+    if (rp_helpers_submit(o->el->helpers, &o->job) != APR_SUCCESS) {
+        o->late = 1;
+        come_back(o);
+    }
+}

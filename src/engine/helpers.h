@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file helpers.h
+ * The bounded pool of threads of a child for what may block: requests that are handed off, name look-ups, TLS handshakes with
+ * backends. Threads start on demand and end when they were idle for a while; jobs wait in a queue, each with a deadline.
+ */
+#ifndef RP_ENGINE_HELPERS_H
+#define RP_ENGINE_HELPERS_H
+
+#include <apr_pools.h>
+#include <apr_thread_proc.h>
+#include <apr_time.h>
+
+#include "wire/slice.h"
+
+#define RP_HELPERS_IDLE_US 10000000 /**< an idle helper ends after 10 s */
+
+typedef struct rp_helpers_t rp_helpers_t;
+typedef struct rp_job_t rp_job_t;
+
+/** One piece of work; embedded in what it is about, owned by the pool between submit and fn. */
+struct rp_job_t {
+    rp_job_t *next;
+    apr_time_t deadline_us; /**< monotonic: when it has not begun by then, fn is told so */
+    /** On a helper's thread. late: the deadline passed in the queue, or the child ends: only say so to whoever waits. */
+    void (*fn)(rp_job_t *self, apr_thread_t *thread, int late);
+};
+
+typedef struct rp_helpers_stat_t {
+    int threads, busy, queued;
+    apr_uint64_t jobs, late;
+} rp_helpers_stat_t;
+
+/** Make a pool of at most max threads (1 and up). pool: the child's. No thread is started yet. */
+apr_status_t rp_helpers_create(rp_helpers_t **out, apr_pool_t *pool, int max) RP_WARN_UNUSED;
+/** Queue a job. Any thread. APR_EAGAIN: the queue is full or the pool stops; the job is still the caller's. */
+apr_status_t rp_helpers_submit(rp_helpers_t *hs, rp_job_t *job) RP_WARN_UNUSED;
+/** Queued jobs are called as late ones, running ones are waited for, then all threads are gone. Once. */
+void rp_helpers_stop(rp_helpers_t *hs);
+/** Any thread. */
+void rp_helpers_stat(rp_helpers_t *hs, rp_helpers_stat_t *out);
+
+#endif

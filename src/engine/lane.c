@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which lane a request takes: what is known not to block runs on the loop, all else on a helper. */
+#include "engine/owned_int.h"
+
+#include <strings.h>
+
+/* Filters that neither wait nor read from disks, networks or other processes. */
+static const char *const harmless[] = {
+    "BYTERANGE", "CONTENT_LENGTH", "HTTP_HEADER", "HTTP_OUTERROR", "HTTP_IN", "CHUNK", "DEFLATE", "INFLATE", "BROTLI_COMPRESS",
+    "MOD_EXPIRES", "FIXUP_HEADERS_OUT", "FIXUP_HEADERS_ERR", "OLD_WRITE", "SUBSTITUTE", "REQTIMEOUT", "LOG_INPUT_OUTPUT", "SSL/TLS FILTER",
+    "SSL/TLS COALESCE", "RPROXY_IN", "RPROXY_NET_IN", "RPROXY_OUT", "CORE", "CORE_IN", "REQUEST_BODY", "KEPT_BODY", "DUMPIO_IN", "DUMPIO_OUT",
+    "SETENVIF", "LOGIO", "BUFFER", "REMOTEIP_INPUT", "H2_SECONDARY", NULL};
+
+static int is_harmless(const char *name)
+{
+    int i;
+
+    for (i = 0; harmless[i] != NULL; i++) {
+        if (!strcasecmp(name, harmless[i])) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int all_harmless(const ap_filter_t *f)
+{
+    for (; f != NULL; f = f->next) {
+        if (!is_harmless(f->frec->name)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+int rp_lane_inline_ok(const request_rec *r, rp_lane_e chosen)
+{
+    if (chosen == RP_LANE_HANDOFF || chosen == RP_LANE_BLOCKING) {
+        return 0;
+    }
+    if (chosen == RP_LANE_INLINE) {
+        return 1;
+    }
+    /* a filter on the request's body may give nothing for bytes that it took, which a descriptor can not announce */
+    return r->input_filters == r->proto_input_filters && all_harmless(r->output_filters) && all_harmless(r->input_filters);
+}
+
+int rp_lane_handoff_all(const request_rec *r)
+{
+    rp_lane_e lane = rp_engine_lane_of(r->server);
+
+    return lane == RP_LANE_HANDOFF || lane == RP_LANE_BLOCKING;
+}

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A turn: wait, read the clock, descriptors, messages, timers, what was deferred. Watches live in a table of the loop and are named by
+ * place and generation, so that an event taken before its watch went is recognised as stale.
+ */
+#include "engine/loop.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "upstream/clock.h"
+
+#define WAKE_TOKEN 0
+#define WATCHES_FIRST 256
+
+struct rp_watch_t {
+    rp_watch_fn fn;        /* NULL: free */
+    void *baton;
+    apr_uint32_t generation;
+    apr_uint32_t place;    /* in the table */
+    rp_watch_t *next_free;
+};
+
+struct rp_loop_t {
+    apr_pool_t *pool;
+    int index;
+    int epfd, wakefd;
+    rp_watch_t **watches;  /* table; each entry stays where it is until the loop goes */
+    apr_uint32_t nwatches, room;
+    rp_watch_t *free;
+    rp_timers_t timers;
+    apr_time_t now_us;
+    rp_post_t *deferred, **deferred_tail;
+    pthread_t thread;
+    int running;
+    struct {
+        rp_post_t *posts;  /* newest first */
+        int stop;
+    } shared;
+    rp_loop_stat_t stat;
+};
+
+/* ---- life ---- */
+
+apr_status_t rp_loop_create(rp_loop_t **out, apr_pool_t *pool, int index)
+{
+    rp_loop_t *loop = apr_pcalloc(pool, sizeof(*loop));
+    apr_status_t rv = rp_epoll_open(&loop->epfd);
+
+    loop->pool = pool;
+    loop->index = index;
+    loop->wakefd = -1;
+    loop->deferred_tail = &loop->deferred;
+    loop->now_us = rp_clock_now_us();
+    if (rv == APR_SUCCESS) {
+        loop->wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        rv = loop->wakefd < 0 ? APR_FROM_OS_ERROR(errno) : rp_epoll_add(loop->epfd, loop->wakefd, WAKE_TOKEN);
+    }
+    if (rv != APR_SUCCESS) {
+        rp_loop_destroy(loop);
+        return rv;
+    }
+    *out = loop;
+    return APR_SUCCESS;
+}
+
+void rp_loop_destroy(rp_loop_t *loop)
+{
+    apr_uint32_t i;
+
+    if (loop->epfd >= 0) {
+        (void)close(loop->epfd);
+    }
+    if (loop->wakefd >= 0) {
+        (void)close(loop->wakefd);
+    }
+    for (i = 0; i < loop->nwatches; i++) {
+        free(loop->watches[i]);
+    }
+    free(loop->watches);
+    rp_timers_free(&loop->timers);
+}
+
+static void wake(rp_loop_t *loop)
+{
+    apr_uint64_t one = 1;
+    ssize_t unused = write(loop->wakefd, &one, sizeof(one)); /* full means that it will wake up anyway */
+
+    (void)unused;
+}
+
+void rp_loop_stop(rp_loop_t *loop)
+{
+    __atomic_store_n(&loop->shared.stop, 1, __ATOMIC_SEQ_CST);
+    wake(loop);
+}
+
+int rp_loop_is_current(const rp_loop_t *loop)
+{
+    return loop->running && pthread_equal(loop->thread, pthread_self());
+}
+
+int rp_loop_index(const rp_loop_t *loop) { return loop->index; }
+apr_time_t rp_loop_now_us(const rp_loop_t *loop) { return loop->now_us; }
+
+apr_time_t rp_loop_clock(rp_loop_t *loop)
+{
+    loop->now_us = rp_clock_now_us();
+    return loop->now_us;
+}
+
+/* ---- messages ---- */
+
+void rp_loop_post(rp_loop_t *loop, rp_post_t *post)
+{
+    rp_post_t *head = __atomic_load_n(&loop->shared.posts, __ATOMIC_RELAXED);
+
+    do {
+        post->next = head;
+    } while (!__atomic_compare_exchange_n(&loop->shared.posts, &head, post, 1, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+    if (head == NULL) { /* the others have woken it already */
+        wake(loop);
+    }
+}
+
+void rp_loop_defer(rp_loop_t *loop, rp_post_t *post)
+{
+    post->next = NULL;
+    *loop->deferred_tail = post;
+    loop->deferred_tail = &post->next;
+}
+
+static void run_list(rp_post_t *first)
+{
+    while (first != NULL) {
+        rp_post_t *next = first->next;
+
+        first->fn(first);
+        first = next;
+    }
+}
+
+static void run_posts(rp_loop_t *loop)
+{
+    rp_post_t *newest = __atomic_exchange_n(&loop->shared.posts, NULL, __ATOMIC_ACQUIRE);
+    rp_post_t *oldest = NULL;
+
+    while (newest != NULL) {
+        rp_post_t *next = newest->next;
+
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    run_list(oldest);
+}
+
+static void run_deferred(rp_loop_t *loop)
+{
+    rp_post_t *first = loop->deferred;
+
+    loop->deferred = NULL;
+    loop->deferred_tail = &loop->deferred;
+    run_list(first);
+}
+
+/* ---- descriptors ---- */
+
+static rp_watch_t *watch_new(rp_loop_t *loop)
+{
+    rp_watch_t *w = loop->free;
+
+    if (w != NULL) {
+        loop->free = w->next_free;
+        return w;
+    }
+    if (loop->nwatches == loop->room) {
+        apr_uint32_t room = loop->room ? loop->room * 2 : WATCHES_FIRST;
+        rp_watch_t **bigger = realloc(loop->watches, room * sizeof(*bigger));
+
+        if (bigger == NULL) {
+            return NULL;
+        }
+        loop->watches = bigger;
+        loop->room = room;
+    }
+    w = calloc(1, sizeof(*w));
+    if (w != NULL) {
+        w->place = loop->nwatches;
+        loop->watches[loop->nwatches++] = w;
+    }
+    return w;
+}
+
+static void watch_free(rp_loop_t *loop, rp_watch_t *w)
+{
+    w->fn = NULL;
+    w->generation++;
+    w->next_free = loop->free;
+    loop->free = w;
+}
+
+rp_watch_t *rp_loop_watch(rp_loop_t *loop, int fd, rp_watch_fn fn, void *baton, apr_status_t *rv)
+{
+    rp_watch_t *w = watch_new(loop);
+
+    *rv = APR_ENOMEM;
+    if (w == NULL) {
+        return NULL;
+    }
+    w->fn = fn;
+    w->baton = baton;
+    *rv = rp_epoll_add(loop->epfd, fd, ((apr_uint64_t)w->generation << 32) | (w->place + 1));
+    if (*rv != APR_SUCCESS) {
+        watch_free(loop, w);
+        return NULL;
+    }
+    return w;
+}
+
+void rp_loop_unwatch(rp_loop_t *loop, rp_watch_t *watch)
+{
+    if (watch != NULL) {
+        watch_free(loop, watch);
+    }
+}
+
+static void drain_wakefd(rp_loop_t *loop)
+{
+    apr_uint64_t n;
+    ssize_t unused = read(loop->wakefd, &n, sizeof(n));
+
+    (void)unused;
+}
+
+static void dispatch(rp_loop_t *loop, const rp_epoll_event_t *ev)
+{
+    apr_uint32_t place = (apr_uint32_t)ev->token;
+    rp_watch_t *w;
+
+    if (place == WAKE_TOKEN) {
+        drain_wakefd(loop);
+        return;
+    }
+    w = loop->watches[place - 1];
+    if (w->fn != NULL && w->generation == (apr_uint32_t)(ev->token >> 32)) {
+        w->fn(w->baton, ev->events);
+    }
+}
+
+/* ---- timers ---- */
+
+apr_status_t rp_loop_timer(rp_loop_t *loop, rp_timer_t *timer, apr_time_t due_us)
+{
+    return rp_timer_set(&loop->timers, timer, due_us);
+}
+
+void rp_loop_timer_cancel(rp_loop_t *loop, rp_timer_t *timer)
+{
+    rp_timer_cancel(&loop->timers, timer);
+}
+
+/* ---- run ---- */
+
+static void count_turn(rp_loop_t *loop, apr_interval_time_t us)
+{
+    rp_loop_stat_t *s = &loop->stat;
+
+    __atomic_store_n(&s->turns, s->turns + 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&s->busy_us, s->busy_us + (apr_uint64_t)us, __ATOMIC_RELAXED);
+    if (us > RP_LOOP_SLOW_US) {
+        __atomic_store_n(&s->slow_turns, s->slow_turns + 1, __ATOMIC_RELAXED);
+    }
+    if ((apr_uint64_t)us > s->longest_us) {
+        __atomic_store_n(&s->longest_us, (apr_uint64_t)us, __ATOMIC_RELAXED);
+    }
+}
+
+void rp_loop_stat(const rp_loop_t *loop, rp_loop_stat_t *out)
+{
+    out->turns = __atomic_load_n(&loop->stat.turns, __ATOMIC_RELAXED);
+    out->busy_us = __atomic_load_n(&loop->stat.busy_us, __ATOMIC_RELAXED);
+    out->slow_turns = __atomic_load_n(&loop->stat.slow_turns, __ATOMIC_RELAXED);
+    out->longest_us = __atomic_load_n(&loop->stat.longest_us, __ATOMIC_RELAXED);
+}
+
+static apr_interval_time_t may_wait(const rp_loop_t *loop)
+{
+    apr_time_t next = rp_timers_next(&loop->timers);
+
+    if (loop->deferred != NULL || next <= loop->now_us) {
+        return 0;
+    }
+    return next == RP_TIMER_NEVER ? RP_TIMER_NEVER : next - loop->now_us;
+}
+
+static apr_status_t turn(rp_loop_t *loop)
+{
+    rp_epoll_event_t events[RP_EPOLL_BATCH];
+    apr_time_t began;
+    int n, i;
+    apr_status_t rv = rp_epoll_wait(loop->epfd, may_wait(loop), events, &n);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    began = rp_loop_clock(loop);
+    for (i = 0; i < n; i++) {
+        dispatch(loop, &events[i]);
+    }
+    run_deferred(loop);
+    run_posts(loop);
+    rp_timers_run(&loop->timers, loop->now_us);
+    count_turn(loop, rp_loop_clock(loop) - began);
+    return APR_SUCCESS;
+}
+
+void rp_loop_run(rp_loop_t *loop)
+{
+    loop->thread = pthread_self();
+    loop->running = 1;
+    while (!__atomic_load_n(&loop->shared.stop, __ATOMIC_SEQ_CST)) {
+        if (turn(loop) != APR_SUCCESS) {
+            break; /* only a broken descriptor table comes here */
+        }
+    }
+    loop->running = 0;
+}

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of an owned client connection: adoption, request heads, requests, the last bytes of each, keep-alive, and an end that
+ * the client sees whole. Everything here runs on the loop's thread.
+ */
+#include "engine/owned_int.h"
+
+#include <http_connection.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <mod_core.h>
+#include <scoreboard.h>
+
+#define HEAD_FIRST_US 20000000     /* for a request head, as mod_reqtimeout's header=20-40,MinRate=500 */
+#define HEAD_MOST_US 40000000
+#define HEAD_RATE 500              /* bytes a second that buy more time */
+#define LINGER_STEP_US 2000000     /* the client may be silent for that long after our end ... */
+#define LINGER_MOST_US 30000000    /* ... and take that long in all */
+#define LET_GO_US 1000             /* look again whether the MPM has let go */
+
+static void set_timer(rp_owned_t *o, apr_time_t due_us)
+{
+    if (rp_loop_timer(o->el->loop, &o->timer, due_us) != APR_SUCCESS) {
+        o->c->keepalive = AP_CONN_CLOSE; /* no memory for a timer: at least not again */
+    }
+}
+
+static apr_time_t now(const rp_owned_t *o) { return rp_loop_now_us(o->el->loop); }
+
+/* ---- the end ---- */
+
+void rp_owned_close(rp_owned_t *o)
+{
+    rp_engine_loop_t *el = o->el;
+    conn_rec *c = o->c;
+
+    if (o->state != RP_OWNED_CLOSED) {
+        rp_owned_unhook(o);
+        rp_loop_timer_cancel(el->loop, &o->timer);
+        rp_loop_unwatch(el->loop, o->watch);
+        APR_RING_REMOVE(o, link);
+        el->nowned--;
+        o->state = RP_OWNED_CLOSED;
+    }
+    if (o->later_set) {
+        return; /* when that call comes */
+    }
+    c->cs->state = CONN_STATE_SUSPENDED; /* what the MPM's own cleanup counts by */
+    rp_grave_dig(el, c->pool, o->adopted_us); /* o is gone */
+}
+
+static void linger_read(rp_owned_t *o)
+{
+    apr_status_t rv;
+
+    do {
+        rv = rp_owned_discard(o);
+    } while (rv == APR_SUCCESS);
+    if (!APR_STATUS_IS_EAGAIN(rv) || now(o) >= o->linger_until_us) {
+        rp_owned_close(o);
+        return;
+    }
+    set_timer(o, now(o) + LINGER_STEP_US < o->linger_until_us ? now(o) + LINGER_STEP_US : o->linger_until_us);
+}
+
+/* Our last byte is out: FIN, then read until the client's. */
+static void linger(rp_owned_t *o)
+{
+    int is_short = apr_table_get(o->c->notes, "short-lingering-close") != NULL;
+
+    o->state = RP_OWNED_LINGER;
+    if (o->c->aborted || (o->shutdown_write != 2 && apr_socket_shutdown(o->sock, APR_SHUTDOWN_WRITE) != APR_SUCCESS)) {
+        rp_owned_close(o);
+        return;
+    }
+    o->linger_until_us = now(o) + (is_short ? LINGER_STEP_US : LINGER_MOST_US);
+    linger_read(o);
+}
+
+/* httpd's hooks before a close, and TLS' close-notify. */
+static void say_goodbye(rp_owned_t *o)
+{
+    o->goodbye = 1;
+    if (!o->c->aborted) {
+        (void)ap_prep_lingering_close(o->c);
+        (void)ap_shutdown_conn(o->c, 0);
+    }
+}
+
+/* ---- between requests ---- */
+
+static apr_interval_time_t head_time(const rp_owned_t *o)
+{
+    apr_interval_time_t us = HEAD_FIRST_US + (apr_interval_time_t)o->scan.bytes * 1000000 / HEAD_RATE;
+
+    return us < HEAD_MOST_US ? us : HEAD_MOST_US;
+}
+
+static int anything_here(const rp_owned_t *o)
+{
+    return o->in_len > 0;
+}
+
+static void start_request(rp_owned_t *o);
+
+/* Nothing, or not all, of a head is here. */
+static void await_head(rp_owned_t *o)
+{
+    if (anything_here(o)) {
+        if (o->head_since_us == 0) {
+            o->head_since_us = now(o);
+        }
+        set_timer(o, o->head_since_us + head_time(o));
+    }
+    else if (!rp_timer_is_set(&o->timer)) {
+        set_timer(o, now(o) + (o->requests > 0 ? o->keepalive_us : HEAD_FIRST_US));
+    }
+}
+
+static void read_head(rp_owned_t *o)
+{
+    rp_owned_fill_head(o);
+    if (rp_owned_head_ready(o) || (o->in_status != APR_SUCCESS && anything_here(o))) {
+        start_request(o);
+    }
+    else if (o->in_status != APR_SUCCESS) {
+        o->c->aborted |= !APR_STATUS_IS_EOF(o->in_status);
+        o->closing = 1;
+        rp_owned_after_request(o);
+    }
+    else {
+        await_head(o);
+    }
+}
+
+/* The last bytes of a request are out. */
+static void drained(rp_owned_t *o)
+{
+    if (o->closing) {
+        if (o->goodbye) {
+            linger(o);
+            return;
+        }
+        say_goodbye(o);
+        rp_owned_after_request(o);
+        return;
+    }
+    o->state = RP_OWNED_HEAD;
+    o->head_since_us = 0;
+    rp_loop_timer_cancel(o->el->loop, &o->timer);
+    await_head(o);
+    if (anything_here(o) || o->readable || o->in_maybe || o->peer_eof) {
+        rp_owned_later(o); /* the next request, but first others' */
+    }
+}
+
+static void drain(rp_owned_t *o)
+{
+    apr_status_t rv = rp_owned_push(o);
+
+    if (APR_STATUS_IS_EAGAIN(rv)) {
+        set_timer(o, o->stuck_us + o->c->base_server->timeout);
+        return;
+    }
+    o->closing |= rv != APR_SUCCESS || o->c->aborted;
+    drained(o);
+}
+
+void rp_owned_after_request(rp_owned_t *o)
+{
+    conn_rec *c = o->c;
+
+    o->r = NULL;
+    o->state = RP_OWNED_DRAIN;
+    if (!o->closing) {
+        o->closing = c->cs->state != CONN_STATE_WRITE_COMPLETION || c->keepalive != AP_CONN_KEEPALIVE || c->aborted
+                     || o->el->stopping;
+        rp_owned_next_head(o);
+    }
+    drain(o);
+}
+
+void rp_owned_retire(rp_owned_t *o)
+{
+    if (o->state == RP_OWNED_HEAD && !anything_here(o)) {
+        o->closing = 1;
+        rp_owned_after_request(o);
+    }
+}
+
+/* ---- a request ---- */
+
+static apr_interval_time_t keepalive_of(const request_rec *r)
+{
+    return r->server->keep_alive_timeout_set ? r->server->keep_alive_timeout : r->connection->base_server->keep_alive_timeout;
+}
+
+/* httpd came back from a request. */
+static void processed(rp_owned_t *o)
+{
+    if (o->c->cs->state != CONN_STATE_SUSPENDED) {
+        rp_owned_after_request(o);
+    }
+    else if (o->handoff != RP_HANDOFF_NO) {
+        rp_owned_to_helper(o);
+    }
+    else if (o->suspended.ex != NULL) {
+        o->state = RP_OWNED_EXCHANGE;
+        rp_owned_step(o, RP_WAIT_CLIENT_READ);
+    }
+    else {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, o->r,
+                      "RP0302: the handler \"%s\" suspended a request on a connection that it does not own; set \"RProxyLane blocking\" for it",
+                      o->r->handler ? o->r->handler : "(none)");
+        rp_owned_end_request(o, HTTP_INTERNAL_SERVER_ERROR);
+    }
+}
+
+static void start_request(rp_owned_t *o)
+{
+    conn_rec *c = o->c;
+    request_rec *r;
+
+    rp_loop_timer_cancel(o->el->loop, &o->timer);
+    (void)rp_loop_clock(o->el->loop);
+    o->state = RP_OWNED_REQUEST;
+    o->scanning = 0;
+    o->requests++;
+    o->handoff = RP_HANDOFF_NO;
+    o->suspended.ex = NULL;
+    o->lane = RP_LANE_INLINE;
+    c->cs->state = CONN_STATE_PROCESSING;
+    r = ap_read_request(c);
+    o->r = r;
+    if (r == NULL) { /* refused and logged, or nothing but an end */
+        o->closing = 1;
+        rp_owned_after_request(o);
+        return;
+    }
+    o->keepalive_us = keepalive_of(r);
+    if (r->status != HTTP_OK) {
+        rp_owned_after_request(o);
+        return;
+    }
+    if (apr_table_get(r->headers_in, "Transfer-Encoding") != NULL) {
+        rp_owned_gate_body(o);
+    }
+    c->cs->state = CONN_STATE_HANDLER;
+    if (rp_lane_handoff_all(r)) {
+        o->handoff = RP_HANDOFF_ALL;
+        rp_owned_to_helper(o);
+        return;
+    }
+    ap_process_async_request(r);
+    processed(o);
+}
+
+/* An ErrorDocument that is another request of this server: its handler may block, and may be a proxy again. */
+static int has_local_error_document(request_rec *r, int status)
+{
+    const char *doc = ap_is_HTTP_ERROR(status) ? ap_response_code_string(r, ap_index_of_response(status)) : NULL;
+
+    return doc != NULL && doc[0] == '/';
+}
+
+void rp_owned_end_request(rp_owned_t *o, int status)
+{
+    request_rec *r = o->r;
+
+    rp_owned_unhook(o);
+    rp_loop_timer_cancel(o->el->loop, &o->timer);
+    o->suspended.ex = NULL;
+    o->state = RP_OWNED_REQUEST;
+    if (has_local_error_document(r, status)) {
+        o->handoff = RP_HANDOFF_ERROR;
+        o->final_status = status;
+        rp_owned_to_helper(o);
+        return;
+    }
+    o->c->cs->state = CONN_STATE_HANDLER;
+    if (status != OK && status != DONE) {
+        r->status = HTTP_OK; /* an error of the error page would be no news otherwise */
+    }
+    ap_die(status, r);
+    ap_process_request_after_handler(r);
+    rp_owned_after_request(o);
+}
+
+/* ---- events ---- */
+
+void rp_owned_advance(rp_owned_t *o)
+{
+    switch (o->state) {
+    case RP_OWNED_HEAD: read_head(o); return;
+    case RP_OWNED_EXCHANGE:
+        if (o->blocked && o->writable) {
+            (void)rp_owned_push(o); /* a client that is gone shows in the exchange's next write */
+        }
+        rp_owned_step(o, 0);
+        return;
+    case RP_OWNED_DRAIN:
+        if (o->writable) {
+            drain(o);
+        }
+        return;
+    case RP_OWNED_LINGER: linger_read(o); return;
+    case RP_OWNED_ADOPTING:
+    case RP_OWNED_REQUEST:
+    case RP_OWNED_HELPER:
+    case RP_OWNED_CLOSED: return;
+    }
+}
+
+/* A tunnel has two ends of its own. */
+static int client_left(const rp_owned_t *o, unsigned events)
+{
+    if (rp_exchange_tunnel(o->suspended.ex)) {
+        return 0;
+    }
+    return (events & RP_EV_GONE) || ((events & RP_EV_EOF) && o->suspended.eof_is_gone);
+}
+
+static void on_event(void *baton, unsigned events)
+{
+    rp_owned_t *o = baton;
+
+    if (events & RP_EV_READ) {
+        o->readable = 1;
+    }
+    if (events & RP_EV_WRITE) {
+        o->writable = 1;
+    }
+    if (events & (RP_EV_EOF | RP_EV_GONE)) {
+        o->peer_eof = 1;
+    }
+    if (o->state == RP_OWNED_EXCHANGE && client_left(o, events)) {
+        rp_owned_abort(o);
+        return;
+    }
+    rp_owned_advance(o);
+}
+
+/* Time is up for a head: what is there of it gets its 408 by httpd; an idle connection ends. */
+static void head_timeout(rp_owned_t *o)
+{
+    if (anything_here(o)) {
+        o->head_late = 1;
+        start_request(o);
+    }
+    else {
+        o->closing = 1;
+        rp_owned_after_request(o);
+    }
+}
+
+static void on_timer(rp_timer_t *t, apr_time_t now_us)
+{
+    rp_owned_t *o = (rp_owned_t *)((char *)t - offsetof(rp_owned_t, timer));
+
+    (void)now_us;
+    switch (o->state) {
+    case RP_OWNED_ADOPTING: rp_owned_adopted(o); return;
+    case RP_OWNED_HEAD: head_timeout(o); return;
+    case RP_OWNED_EXCHANGE:
+        o->in_maybe |= o->look;
+        rp_owned_step(o, 0);
+        return;
+    case RP_OWNED_DRAIN:
+        o->c->aborted = 1; /* it takes nothing */
+        drain(o);
+        return;
+    case RP_OWNED_LINGER: rp_owned_close(o); return;
+    case RP_OWNED_REQUEST:
+    case RP_OWNED_HELPER:
+    case RP_OWNED_CLOSED: return;
+    }
+}
+
+static void on_later(rp_post_t *post)
+{
+    rp_owned_t *o = (rp_owned_t *)((char *)post - offsetof(rp_owned_t, later));
+
+    o->later_set = 0;
+    if (o->state == RP_OWNED_CLOSED) {
+        rp_owned_close(o);
+        return;
+    }
+    rp_owned_advance(o);
+}
+
+void rp_owned_later(rp_owned_t *o)
+{
+    if (!o->later_set) {
+        o->later_set = 1;
+        o->later.fn = on_later;
+        rp_loop_defer(o->el->loop, &o->later);
+    }
+}
+
+/* ---- adoption ---- */
+
+/* The MPM's last act is to take its scoreboard handle away: before that the connection is not ours. */
+void rp_owned_adopted(rp_owned_t *o)
+{
+    apr_status_t rv;
+
+    o->posted = 0;
+    o->timer.fn = on_timer;
+    if (__atomic_load_n(&o->c->sbh, __ATOMIC_ACQUIRE) != NULL) {
+        set_timer(o, now(o) + LET_GO_US);
+        return;
+    }
+    o->adopted_us = now(o);
+    o->on_loop = 1;
+    o->c->current_thread = o->el->thread;
+    APR_RING_INSERT_TAIL(&o->el->owned, o, rp_owned_t, link);
+    o->el->nowned++;
+    o->state = RP_OWNED_HEAD;
+    o->readable = o->writable = o->in_maybe = 1;
+    o->watch = rp_loop_watch(o->el->loop, o->fd, on_event, o, &rv);
+    if (o->watch == NULL) {
+        ap_log_cerror(APLOG_MARK, APLOG_ERR, rv, o->c, "RP0303: a client connection can not be watched and is closed");
+        o->c->aborted = 1;
+        rp_owned_close(o);
+        return;
+    }
+    if (o->el->stopping) {
+        o->closing = 1;
+        rp_owned_after_request(o);
+        return;
+    }
+    read_head(o);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file owned_int.h
+ * Inside of the engine: an owned client connection, its states, and what the files of this folder share.
+ */
+#ifndef RP_ENGINE_OWNED_INT_H
+#define RP_ENGINE_OWNED_INT_H
+
+#include <httpd.h>
+#include <http_log.h>
+#include <util_filter.h>
+
+#include "engine/chunk_gate.h"
+#include "engine/engine.h"
+#include "engine/head_scan.h"
+#include "engine/helpers.h"
+#include "engine/loop.h"
+#include "upstream/permit_int.h"
+
+APLOG_USE_MODULE(rproxy);
+
+/** Life of an owned connection. */
+typedef enum rp_owned_state_e {
+    RP_OWNED_ADOPTING = 0, /**< the MPM has not let go yet */
+    RP_OWNED_HEAD,         /**< waiting for a request head, nothing or a part of it is here */
+    RP_OWNED_REQUEST,      /**< httpd's hooks run, on the loop */
+    RP_OWNED_EXCHANGE,     /**< the handler suspended: the exchange is stepped by events */
+    RP_OWNED_HELPER,       /**< a helper has the request; the loop keeps off */
+    RP_OWNED_DRAIN,        /**< the request is over; its last bytes are on their way to the client */
+    RP_OWNED_LINGER,       /**< our end was sent; reading until the client's, so that it sees the answer */
+    RP_OWNED_CLOSED
+} rp_owned_state_e;
+
+/** A cleared pool that rests. */
+typedef struct rp_grave_t {
+    APR_RING_ENTRY(rp_grave_t) link;
+    apr_pool_t *pool;
+    apr_time_t due_us;
+} rp_grave_t;
+
+/** One loop with what it owns. */
+typedef struct rp_engine_loop_t {
+    rp_loop_t *loop;
+    rp_helpers_t *helpers;
+    rp_endpoints_t *endpoints;
+    apr_thread_t *thread;
+    APR_RING_HEAD(rp_owned_ring_t, rp_owned_t) owned;
+    APR_RING_HEAD(rp_grave_ring_t, rp_grave_t) graves; /**< pools to destroy, oldest first */
+    rp_timer_t grave_timer;
+    int nowned;
+    int stopping;          /**< graceful: no more keep-alive */
+    rp_post_t stop_post;
+    int stop_sent;         /**< atomic */
+    server_rec *server;
+} rp_engine_loop_t;
+
+/** Watch of one backend connection. In the connection's own pool. */
+typedef struct rp_backend_watch_t {
+    rp_loop_t *loop;
+    rp_watch_t *watch;
+    rp_conn_t *conn;
+    rp_owned_t *user;      /**< whose exchange has the connection, NULL: idle */
+    unsigned ready;        /**< RP_WAIT_BACKEND_* that an event said and no step was told yet */
+    int eof;               /**< sticky */
+} rp_backend_watch_t;
+
+struct rp_owned_t {
+    APR_RING_ENTRY(rp_owned_t) link;
+    conn_rec *c;
+    rp_engine_loop_t *el;
+    rp_owned_state_e state;
+    int fd;
+    apr_socket_t *sock;
+    rp_watch_t *watch;
+    rp_timer_t timer;
+    rp_post_t post;        /**< adoption, a helper's answer, a permit: never two at once */
+    int posted;
+    rp_post_t later;       /**< another turn of the loop's own thread */
+    int later_set;
+    apr_time_t adopted_us;
+    int on_loop;           /**< 1 while the loop's thread runs it; a helper: 0 */
+
+    /* input: filter_in.c */
+    ap_filter_t *in_filter;
+    apr_bucket_brigade *in, *in_new;
+    apr_status_t in_status;      /**< APR_SUCCESS, or what ended the input */
+    int readable;                /**< the socket may have bytes */
+    int peer_eof;                /**< its FIN was announced: do not clear readable before it was read */
+    int in_maybe;                /**< filters between us and the socket may hold bytes */
+    int plain;                   /**< no, they can not: only the socket tells */
+    int core_drained;            /**< CORE_IN has nothing left: read the socket directly */
+    apr_off_t in_len;            /**< bytes in `in` */
+    apr_off_t in_served;         /**< bytes served since the gate was put up */
+    rp_head_scan_t scan;
+    int scanning;                /**< a head is awaited */
+    rp_chunk_gate_t gate;
+    int gated;                   /**< the request's body is chunked: the gate says what may be served */
+    apr_time_t head_since_us;    /**< first byte of a head */
+    int head_late;               /**< the time for the head is over */
+
+    /* output: filter_out.c */
+    ap_filter_t *out_filter;
+    apr_bucket_brigade *out, *out_tmp;
+    int core_busy;               /**< the core's filter holds bytes that go first */
+    apr_size_t out_len;
+    int writable;                /**< the socket may take bytes */
+    int blocked;                 /**< it did not take all we have */
+    int shutdown_write;          /**< 1: FIN behind `out`, 2: it was sent */
+    apr_time_t stuck_us;         /**< since when it takes nothing */
+
+    /* request */
+    request_rec *r;
+    apr_interval_time_t keepalive_us;
+    int closing;                 /**< no further request on this connection */
+    int goodbye;                 /**< httpd's hooks before a close have run */
+    apr_time_t linger_until_us;
+    rp_suspended_t suspended;
+    enum { RP_HANDOFF_NO = 0, RP_HANDOFF_HANDLER, RP_HANDOFF_ALL, RP_HANDOFF_ERROR } handoff; /**< what is left to a helper */
+    const char *handler;         /**< its name while handlers run: httpd takes a default one away again */
+    int final_status;            /**< with RP_HANDOFF_ERROR: for httpd */
+    int late;                    /**< no helper came in time */
+    rp_lane_e lane;
+    rp_job_t job;                /**< on the way to a helper: the request, a name, a handshake */
+    rp_waiter_t waiter;          /**< in line for a permit of waiting_for */
+    rp_worker_t *waiting_for;
+    int helper_busy;             /**< a name look-up or handshake is under way */
+    int look;                    /**< the timer is only for a look at the client's body */
+    int doomed;                  /**< the client is gone; end as soon as the helper is back */
+    rp_backend_watch_t *backend;
+    apr_status_t helper_rv;
+    rp_addrset_t *helper_addrs;
+    const char *helper_reason;
+    unsigned requests;
+};
+
+/** engine.c: RProxyLane of a server outside of sections. */
+rp_lane_e rp_engine_lane_of(const server_rec *s);
+
+/** Something happened: do what can be done. Loop thread. */
+void rp_owned_advance(rp_owned_t *o);
+/** Come back later in this turn. */
+void rp_owned_later(rp_owned_t *o);
+/** The suspended request has its final status: end it as httpd would. */
+void rp_owned_end_request(rp_owned_t *o, int status);
+/** Close now. o is gone. */
+void rp_owned_close(rp_owned_t *o);
+/** Take over: the MPM has let go. */
+void rp_owned_adopted(rp_owned_t *o);
+/** The request is over: what is left of it goes out, then the next one or the end. */
+void rp_owned_after_request(rp_owned_t *o);
+/** An idle connection of a loop that stops. */
+void rp_owned_retire(rp_owned_t *o);
+/** owner of a connection, or NULL. */
+rp_owned_t *rp_owned_of(const conn_rec *c);
+
+/* filter_in.c */
+void rp_owned_input_register(void);
+void rp_owned_input_add(rp_owned_t *o);
+/** Read what the socket has, up to a whole request head. */
+void rp_owned_fill_head(rp_owned_t *o);
+/** 1: a head is whole, or can never be: give it to httpd. */
+int rp_owned_head_ready(const rp_owned_t *o);
+/** 1: an attempt to read the request's body may give bytes. */
+int rp_owned_may_read(const rp_owned_t *o);
+/** The next head begins with what is behind the last request. */
+void rp_owned_next_head(rp_owned_t *o);
+/** A chunked request body follows. */
+void rp_owned_gate_body(rp_owned_t *o);
+/** Read and throw away. APR_EAGAIN, APR_EOF or an error. */
+apr_status_t rp_owned_discard(rp_owned_t *o);
+
+/* filter_out.c */
+void rp_owned_output_register(void);
+/** All modules are loaded. */
+void rp_owned_output_child_init(void);
+void rp_owned_output_add(rp_owned_t *o);
+/** Write without waiting. APR_SUCCESS: all is out; APR_EAGAIN: o->blocked; other: the client is gone. */
+apr_status_t rp_owned_push(rp_owned_t *o);
+
+/* driver_loop.c */
+/** Step the exchange with what is ready. */
+void rp_owned_step(rp_owned_t *o, unsigned ready);
+/** The exchange is over or dropped: no wake-up of its comes any more. */
+void rp_owned_unhook(rp_owned_t *o);
+/** A backend was heard while no exchange had the connection, or the client is gone: end what there is. */
+void rp_owned_abort(rp_owned_t *o);
+
+/* lane.c */
+/** 1: this request must not run a hook on a loop: all of it is for a helper. */
+int rp_lane_handoff_all(const request_rec *r);
+
+/* handoff.c */
+/** Give the request to a helper. */
+void rp_owned_to_helper(rp_owned_t *o);
+
+/* graves.c: the MPM may still write to a connection's pool in the first moments after it let go */
+void rp_grave_dig(rp_engine_loop_t *el, apr_pool_t *pool, apr_time_t adopted_us);
+/** Destroy all now: the loop ends. */
+void rp_graves_clear(rp_engine_loop_t *el);
+
+#endif
