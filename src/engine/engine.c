@@ -18,6 +18,8 @@
 #define thread_create apr_thread_create
 #endif
 
+#define CARE_EVERY_US 1000000
+
 /** Of this child; set before its threads run. */
 static struct {
     rp_engine_loop_t *loops;
@@ -194,11 +196,24 @@ static apr_status_t stop(void *unused)
 
 /* ---- start ---- */
 
+/* Idle connections grow old although no request comes. */
+static void on_care(rp_timer_t *t, apr_time_t now_us)
+{
+    rp_engine_loop_t *el = (rp_engine_loop_t *)((char *)t - offsetof(rp_engine_loop_t, care_timer));
+
+    rp_pool_maintain(el->endpoints, now_us);
+    if (rp_loop_timer(el->loop, &el->care_timer, now_us + CARE_EVERY_US) != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, el->server, "RP0313: no memory for a timer: idle connections age only when others are put back");
+    }
+}
+
 static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
 {
     rp_engine_loop_t *el = data;
 
     el->thread = thread;
+    el->care_timer.fn = on_care;
+    on_care(&el->care_timer, rp_loop_clock(el->loop));
     rp_loop_run(el->loop);
     return NULL;
 }

@@ -47,6 +47,7 @@ typedef struct rp_engine_loop_t {
     APR_RING_HEAD(rp_owned_ring_t, rp_owned_t) owned;
     APR_RING_HEAD(rp_grave_ring_t, rp_grave_t) graves; /**< pools to destroy, oldest first */
     rp_timer_t grave_timer;
+    rp_timer_t care_timer;
     int nowned;
     int stopping;          /**< graceful: no more keep-alive */
     rp_post_t stop_post;
