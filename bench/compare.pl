@@ -17,7 +17,8 @@
 #
 # A row in which nginx's own rounds lie more than 8 % apart says nothing about small differences: it is repeated once, and marked.
 #
-# Usage: bench/compare.pl --build DIR [--rounds 5] [--rows 1k,tls] [--only ours,nginx] [--scale 1] [--json FILE] [--markdown FILE]
+# Usage: bench/compare.pl --build DIR [--rounds 5] [--rows 1k,tls] [--only ours,nginx] [--scale 1] [--json FILE] [--document FILE]
+#   --document docs/performance.md puts the tables, the machine and the date between the two marks in that file.
 #   --scale 0.1 makes a tenth of the requests: a trial. Load goes to 127.0.0.1 only; what was started ends with the script.
 # Needs what scripts/install-deps.sh --bench installs, and 12000 open files (ulimit -n).
 use strict;
@@ -35,10 +36,10 @@ use RProxy::Contestants qw(start_backends start_contestant contestants);
 use RProxy::Tunnels;
 use Time::HiRes qw(time);
 
-my %opt = (build => here() . '/../build', rounds => 5, rows => '', only => '', scale => 1, json => '', markdown => '', cc => 'cc',
+my %opt = (build => here() . '/../build', rounds => 5, rows => '', only => '', scale => 1, json => '', document => '', cc => 'cc',
            httpd => '/usr/sbin/apache2', moddir => '/usr/lib/apache2/modules', nginx => '/usr/sbin/nginx', haproxy => '/usr/sbin/haproxy',
            many => 4000);
-GetOptions(\%opt, 'build=s', 'rounds=i', 'rows=s', 'only=s', 'scale=f', 'json=s', 'markdown=s', 'cc=s', 'httpd=s', 'moddir=s',
+GetOptions(\%opt, 'build=s', 'rounds=i', 'rows=s', 'only=s', 'scale=f', 'json=s', 'document=s', 'cc=s', 'httpd=s', 'moddir=s',
     'nginx=s', 'haproxy=s', 'many=i') or die "usage: see the top of $0\n";
 $opt{build} = abs_path($opt{build}) or die "no build directory; --build DIR\n";
 
@@ -249,7 +250,8 @@ sub machine {
     my $out = sub { my $t = `$_[0] 2>&1`; chomp $t; return (split /\n/, $t)[0] // ''; };
     return {cpu => $cpu, cores => $cores, memory_mb => int($memory / 1024), kernel => $out->('uname -r'), date => strftime('%Y-%m-%d', gmtime),
             httpd => $out->("$opt{httpd} -v") =~ s/^Server version: //r, nginx => $out->("$opt{nginx} -v") =~ s/^nginx version: //r,
-            haproxy => $out->("$opt{haproxy} -v") =~ s/ - .*//r, h2load => $out->('h2load --version')};
+            load => join(' ', (split ' ', slurp('/proc/loadavg'))[0 .. 2]),
+            haproxy => $out->("$opt{haproxy} -v") =~ s/^HAProxy version (\S+).*/HAProxy $1/r, h2load => $out->('h2load --version') =~ s/ nghttp2//r};
 }
 
 sub cell {
@@ -273,11 +275,35 @@ sub table {
         my $note = $result{$row}{void} ? sprintf(' (unquiet: %.0f %%)', 100 * $result{$row}{spread}) : '';
         push @lines, "| $title{$row}$note | " . join(' | ', map { cell($row, $_) } @names) . ' |';
     }
+    return join "\n", @lines, '' if !grep { $result{$_} && ($cost{$_} || $_ eq 'close') } @rows;
     push @lines, '', '| requests/s | ' . join(' | ', @names) . ' |', '|---|' . '---|' x @names;
     for my $row (grep { $result{$_} && ($cost{$_} || $_ eq 'close') } @rows) {
         push @lines, "| $row | " . join(' | ', map { sprintf '%.0f', $result{$row}{$_}{rps} } @names) . ' |';
     }
     return join "\n", @lines, '';
+}
+
+# The tables with what one must know about them.
+sub report {
+    my ($m, $drops) = @_;
+    my $text = table() . "\n$m->{date}, $m->{cores} cores of $m->{cpu}, $m->{memory_mb} MB, Linux $m->{kernel}; $m->{httpd}, $m->{nginx}, $m->{haproxy}; "
+        . 'load by ' . $m->{h2load} . '; ' . CLIENTS . " clients; medians of $opt{rounds} rounds";
+    $text .= "; load average at the end $m->{load}";
+    $text .= "; $drops connections were refused by a full listen queue" if $drops;
+    for my $name (sort keys %{$result{lanes} || {}}) {
+        my $lane = $result{lanes}{$name};
+        $text .= "; lanes of $name: " . join ', ', map { "$_ $lane->{$_}" } sort keys %$lane;
+    }
+    return "$text.\n";
+}
+
+# Between the marks of a document.
+sub update_document {
+    my ($file, $text) = @_;
+    my $document = slurp($file);
+    $document =~ s/(<!-- begin compare\.pl -->\n).*?(<!-- end compare\.pl -->)/$1$text$2/s or die "$file has no marks of compare.pl\n";
+    spit($file, $document);
+    return;
 }
 
 # ---- run ----
@@ -300,14 +326,12 @@ for my $row (@rows) {
     $result{lanes} = lanes() if $row eq 'balancer';
 }
 my $machine = machine();
-my $report = table();
-print "\n$report\n";
-printf "%s\n", join ', ', map { "$_ $machine->{$_}" } sort keys %$machine;
 $lost = kernel_loss() - $lost;
-print "connections refused by a full listen queue: $lost\n" if $lost;
+my $report = report($machine, $lost);
+print "\n$report";
 my %whole = (machine => $machine, rounds => $opt{rounds}, clients => CLIENTS, listen_drops => $lost, rows => \%result);
 spit($opt{json}, json(\%whole) . "\n") if $opt{json};
-spit($opt{markdown}, $report) if $opt{markdown};
+update_document($opt{document}, $report) if $opt{document};
 my $errors = 0;
 for my $row (values %result) { $errors += $_->{errors} || 0 for grep { ref } values %$row; }
 exit($errors ? 1 : 0);
