@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # What `make check-long` runs, each in a build of its own below $builddir/long: everything under the address and undefined
-# behaviour sanitizers; unit tests under the thread sanitizer; unit tests and a part of the suite under valgrind; each fuzz
+# behaviour sanitizers; unit tests under the thread sanitizer; unit tests and the suite under valgrind; each fuzz
 # target for a minute of new inputs; how much of its parser each corpus covers; the suite once more as a soak.
 # Arguments choose some (make check-long ONLY="asan fuzz"). FUZZ_SECONDS, SOAK_ROUNDS: other lengths than 60 and 5.
 # The last line is the sum. Environment: as for check.sh.
@@ -98,10 +98,10 @@ stage_valgrind() {
     CK_FORK=no CK_TIMEOUT_MULTIPLIER=60 group_unit
     unit_wrap=
     no_reports "$reports/unit" "reports of valgrind, unit tests"
-    export TIMEOUT_MULT=15
-    wrapped_suite "part of the suite under valgrind" "$memcheck --trace-children=yes --log-file=$reports/suite.%p" t/00-smoke.t t/10-wire-response.t t/10-wire-hostile.t t/40-reverse-url.t
+    export TIMEOUT_MULT=15 MEMORY_MULT=200
+    wrapped_suite "suite under valgrind" "$memcheck --trace-children=yes --log-file=$reports/suite.%p"
     no_reports "$reports/suite" "reports of valgrind, suite"
-    unset TIMEOUT_MULT
+    unset TIMEOUT_MULT MEMORY_MULT
     rm -rf "$reports"
 }
 

@@ -112,7 +112,7 @@ ok $b->await('open', '==', 1), '... but closed';
 
 # smax, min: servers of their own, since idle connections belong to the backend and not to the line
 sub idle_left {
-    my ($params, $wait) = @_;
+    my ($params, $want, $wait, $name) = @_;
     my $own = RProxy::Backend->new(name => 'idle');
     my $t   = RProxy::Server->new(threads => 8, config => "ProxyPass / " . $own->url . "/ $params\n");
     my @three = map { my $c = RProxy::Client->new($t); $c->request('GET', "/id/1?wait=g$_"); $c } 1 .. 3;
@@ -125,15 +125,17 @@ sub idle_left {
         get($t, '/id/2'); # takes a new one; when it is put back the old ones are looked at
     }
     $own->await('busy', '==', 0);
-    wait_until(0.5, sub { $own->count('open') == 0 });
-    return $own->count('open');
+    wait_until(5, sub { $own->count('open') == $want });
+    my $until = now() + ($wait ? 0 : 0.3); # with ttl the next one grows old soon; else it stays so
+    wait_until(5, sub { now() > $until });
+    return is $own->count('open'), $want, $name;
 }
-is idle_left(''),                3, 'without parameters all idle connections stay';
-is idle_left('smax=1'),          1, 'smax=1: one stays';
-is idle_left('smax=0'),          0, 'smax=0: none stays';
-is idle_left('smax=0 min=2'),    2, 'min=2: two stay all the same';
-is idle_left('ttl=1', 1.2),      1, 'ttl=1: all of the old ones go';
-is idle_left('ttl=1 min=3', 1.2), 3, 'ttl=1 min=3: as many as that stay open, with the new one';
+idle_left('',            3, 0,   'without parameters all idle connections stay');
+idle_left('smax=1',      1, 0,   'smax=1: one stays');
+idle_left('smax=0',      0, 0,   'smax=0: none stays');
+idle_left('smax=0 min=2', 2, 0,  'min=2: two stay all the same');
+idle_left('ttl=1',       1, 1.2, 'ttl=1: all of the old ones go');
+idle_left('ttl=1 min=3', 3, 1.2, 'ttl=1 min=3: as many as that stay open, with the new one');
 
 # ---- reuse
 
