@@ -3,8 +3,9 @@
  * URLs and paths. Input: one byte of options (bit 0: unix: is allowed, bit 1: keep %2F), then a
  * first text up to the first newline, then a second one: the URL or the uri, and the rule that the
  * uri is matched with. Held: the normal form of a URL is its own normal form; an encoded path is a
- * request target and decodes to what it was; a prefix match lies inside the uri; a servlet match
- * leaves no dot segment and no parameter to interpret.
+ * request target and decodes to what it was; the one spelling of a path means the same and is its
+ * own; a prefix match lies inside the uri; a servlet match leaves no dot segment and no parameter to
+ * interpret.
  */
 #include "fuzz_wire.h"
 
@@ -75,6 +76,32 @@ static void try_encode(apr_pool_t *pool, const char *text, size_t n, int keep)
                 == !(rp_ctl_find(text, n) < n || memchr(text, ' ', n) || memchr(text, '\t', n)));
 }
 
+/** One byte of an encoded path, as it is meant; *escaped: it stood as an escape. @return how long it is */
+static size_t meant(const char *p, char *c, int *escaped)
+{
+    *escaped = p[0] == '%' && rp_ch_hex(p[1]) >= 0 && rp_ch_hex(p[2]) >= 0;
+    *c = *escaped ? (char)(rp_ch_hex(p[1]) * 16 + rp_ch_hex(p[2])) : p[0];
+    return *escaped ? 3 : 1;
+}
+
+static void try_normal(apr_pool_t *pool, const char *path)
+{
+    const char *normal = rp_path_normal(pool, path);
+    const char *out = normal;
+    char a = 0, b = 0;
+    int a_escaped, b_escaped;
+
+    FUZZ_ASSERT(strcmp(rp_path_normal(pool, normal), normal) == 0);
+    while (*path && *path != '?') {
+        FUZZ_ASSERT(*out && *out != '?');
+        path += meant(path, &a, &a_escaped);
+        out += meant(out, &b, &b_escaped);
+        FUZZ_ASSERT(a == b && (a != '/' || a_escaped == b_escaped));
+        FUZZ_ASSERT(b_escaped || rp_ch_is(b, RP_CH_PATH));
+    }
+    FUZZ_ASSERT(strcmp(path, out) == 0);
+}
+
 /** 1 when a segment of path is "." or "..", parameters apart. */
 static int has_dots(const char *path)
 {
@@ -128,6 +155,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     first = fuzz_string(data + 1, n);
     second = lf ? fuzz_string(lf + 1, size - n - 2) : fuzz_string("/a", 2);
     try_url(pool, first, data[0] & 1);
+    try_normal(pool, first);
     try_match(pool, first, second);
     free(first);
     free(second);
