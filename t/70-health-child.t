@@ -11,7 +11,7 @@ use RProxy::Client qw(get);
 use RProxy::Env qw(needs now seconds wait_until);
 use RProxy::Server;
 
-plan tests => 40, need {needs(qw(rproxy rproxy_balancer slotmem_shm ssl socache_shmcb))};
+plan tests => 41, need {needs(qw(rproxy rproxy_balancer slotmem_shm ssl socache_shmcb))};
 
 my $b = RProxy::Backend->new(name => 'b');
 my $u = $b->url;
@@ -85,6 +85,8 @@ sub who { my ($s) = @_; my $r = get($s, '/c/id/1'); return $r->header('X-Backend
     health(200);
     ok $s->wait_log(qr/RP0743: /, 20), 'it comes back as it would have without them';
     is who($s), 'b', 'and is used';
+    $s->graceful;
+    is who($s), 'b', 'also after a restart: hcinit is for members that nobody knows';
     health(503);
     ok $s->wait_log(qr/RP0742: /), 'out again';
     $s->graceful(balancer(''));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "balancer/health_check.h"
 
+#include <apr_escape.h>
 #include <apr_strings.h>
 
 static int has_text(const char *s)
@@ -62,5 +63,5 @@ void rp_health_check(const rproxy_api_t *core, const rp_health_plan_t *plan, rp_
     else {
         out->result = by_status(&answer, pool, &out->reason);
     }
-    out->reason = ap_escape_logitem(pool, out->reason);
+    out->reason = apr_pescape_echo(pool, out->reason, 0); /* words of the backend may be in it */
 }

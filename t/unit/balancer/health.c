@@ -42,6 +42,7 @@ static const life_t lives[] = {
     /* counts of before the error do not bring it back */
     {3, 3, RP_HEALTH_INIT_UP, 0, "+++er+e++", "......", E},
     {3, 3, RP_HEALTH_INIT_UP, 0, "+++er+e+++", "......B", 0},
+    {3, 3, RP_HEALTH_INIT_UP, 0, "e+r+e++", "....", E},
     /* hcinit */
     {2, 2, RP_HEALTH_INIT_DOWN, C, "++", ".B", 0},
     {2, 2, RP_HEALTH_INIT_DOWN, C, "-+-++", "O...B", 0},
