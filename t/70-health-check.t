@@ -49,7 +49,7 @@ my @broken = (    # name, script of the answer, what the log says of it
     [twice    => "send \"HTTP/1.1 200 OK\\r\\nContent-Length: 1\\r\\nContent-Length: 2\\r\\n\\r\\nab\"\nhold\n", 'without a clear end'],
     [interim  => "loop\nsend \"HTTP/1.1 103 Early\\r\\n\\r\\n\"\nend\n",         'too many interim responses'],
 );
-plan tests => 2 * keys(%asked) + 2 + keys(%status) + 2 + keys(%expr) + 3 * @broken + 4 + 6 + 4 + 16,
+plan tests => 2 * keys(%asked) + 5 + keys(%status) + 2 + keys(%expr) + 3 * @broken + 4 + 6 + 4 + 16,
     need {needs(qw(rproxy rproxy_balancer slotmem_shm ssl socache_shmcb))};
 
 my @servers;
@@ -189,10 +189,11 @@ sub verdict {
     my $other = "SSLProxyEngine On\nSSLProxyVerify require\nSSLProxyCACertificateFile $dir/otherca.crt\n";
     my $uds_url = 'unix:' . $uds->unix_path . '|http://localhost';
     my $s = server(join '', $set->('tls', $tls->tls_url . " $how", $ca), $set->('foreign', $tls->tls_url . " $how", $other),
-        $set->('off', $tls->tls_url . " $how", ''), $set->('wrong', $www->tls_url . " $how", $ca),
-        $set->('name', $www->tls_url . " $how hchost=Backend.example.com:8443", $ca), balancer('uds', "$uds_url $how"));
+        $set->('off', $www->tls_url('/off') . " $how", ''), $set->('wrong', $www->tls_url . " $how", $ca),
+        $set->('name', $www->tls_url . " $how hchost=Backend.example.com:8443", $ca), balancer('uds', "$uds_url $how"),
+        balancer('member', $tls->tls_url('/own') . " $how"), "<Proxy " . $tls->tls_url('/own') . ">\n$ca</Proxy>\n");
     my %want = (tls => ['good', 'status 200'], foreign => ['bad', 'TLS handshake'], off => ['bad', 'TLS to backend servers is not enabled'],
-        wrong => ['bad', 'TLS handshake'], name => ['good', 'status 200'], uds => ['good', 'status 200']);
+        wrong => ['bad', 'TLS handshake'], name => ['good', 'status 200'], uds => ['good', 'status 200'], member => ['good', 'status 200']);
     for my $name (sort keys %want) {
         $s->{seen} = 0;
         my ($verdict, $why) = verdict($s, $name);
@@ -201,6 +202,8 @@ sub verdict {
     like $www->head(1), qr/^Host: Backend\.example\.com:8443\r$/m, 'hchost is the Host';
     like $uds->head(1), qr/^Host: localhost\r$/m, 'a host over a socket';
     ok get($s, '/uds/id/1')->status == 200 && get($s, '/off/id/1')->status == 503, 'in traffic';
+    is get($s, '/tls/id/1')->status, 200, 'requests have the TLS settings of the balancer, as their checks have';
+    is get($s, '/member/id/1')->status, 200, 'or of the member';
     is $tls->violations . $uds->violations, '', 'no protocol was hurt';
     $s->stop;
 }

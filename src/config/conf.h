@@ -171,6 +171,13 @@ static inline int rp_switch(rp_switch_e value, int dflt)
 ap_conf_vector_t *rp_ssl_conf_find(const server_rec *s, const char *url);
 
 /**
+ * The same for a member of a balancer: a section that matches the balancer ("balancer://name/..."), else one that matches the member's
+ * own URL.
+ */
+ap_conf_vector_t *rp_ssl_conf_find_member(const server_rec *s, const char *balancer_url,
+                                          const char *url);
+
+/**
  * 1 when a section (its rp_dir_conf_t) matches a proxied URL: prefix (as written, or both in normal
  * form), shell wildcards, or regular expression.
  */

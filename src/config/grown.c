@@ -79,6 +79,6 @@ rp_worker_t *rp_member_make(apr_pool_t *pool, const void *balancer, const char *
     worker->configured = 1;
     worker->params.timeout_us = conf->timeout_us;
     rp_worker_complete(conf, worker);
-    worker->ssl_conf = rp_ssl_conf_find(bal->server, bal->name);
+    worker->ssl_conf = rp_ssl_conf_find_member(bal->server, bal->name, rp_url_str(pool, &worker->url));
     return worker;
 }

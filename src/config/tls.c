@@ -36,13 +36,25 @@ ap_conf_vector_t *rp_ssl_conf_find(const server_rec *s, const char *url)
     return s->lookup_defaults;
 }
 
-static void workers_bind(const server_rec *s, const apr_array_header_t *workers, const char *url,
-                         apr_pool_t *p)
+ap_conf_vector_t *rp_ssl_conf_find_member(const server_rec *s, const char *balancer_url,
+                                          const char *url)
+{
+    ap_conf_vector_t *found = rp_ssl_conf_find(s, balancer_url);
+
+    return found != s->lookup_defaults ? found : rp_ssl_conf_find(s, url);
+}
+
+/* balancer: its name, or NULL for direct workers. */
+static void workers_bind(const server_rec *s, const apr_array_header_t *workers,
+                         const char *balancer, apr_pool_t *p)
 {
     for (int i = 0; i < workers->nelts; i++) {
         rp_worker_t *worker = APR_ARRAY_IDX(workers, i, rp_worker_t *);
 
-        worker->ssl_conf = rp_ssl_conf_find(s, url ? url : rp_url_str(p, &worker->url));
+        const char *url = rp_url_str(p, &worker->url);
+
+        worker->ssl_conf = balancer ? rp_ssl_conf_find_member(s, balancer, url)
+                                    : rp_ssl_conf_find(s, url);
     }
 }
 
@@ -55,7 +67,6 @@ void rp_tls_check_config(rp_reading_t *reading, server_rec *main_server)
         for (int b = 0; b < conf->balancers->nelts; b++) {
             const rp_balancer_conf_t *bal = APR_ARRAY_IDX(conf->balancers, b, rp_balancer_conf_t *);
 
-            /* Sections are compared with the balancer's name, not with the member's. */
             workers_bind(conf->server, bal->members, bal->name, reading->pool);
         }
     }

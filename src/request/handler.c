@@ -356,6 +356,17 @@ static int endpoint_is_fixed(const rp_request_t *rq, const rp_endpoint_key_t *ke
            && key->port == w->port && !strcmp(key->host, w->host);
 }
 
+static const void *ssl_conf(const rp_request_t *rq)
+{
+    apr_pool_t *p = rq->r->pool;
+    const char *url = rp_url_str(p, &rq->route->url);
+
+    if (rq->route->balancer == NULL) {
+        return rp_ssl_conf_find(rq->r->server, url);
+    }
+    return rp_ssl_conf_find_member(rq->r->server, apr_pstrcat(p, rq->route->balancer, rq->balancer_target, NULL), url);
+}
+
 static apr_status_t find_endpoint(rp_request_t *rq)
 {
     rp_endpoint_key_t key = {0};
@@ -376,7 +387,7 @@ static apr_status_t find_endpoint(rp_request_t *rq)
     }
     if (key.is_tls) {
         key.sni = rp_switch(rq->dconf->preserve_host, 0) ? rq->r->hostname : is_ip_literal(u) ? NULL : u->host;
-        key.ssl_conf = rp_ssl_conf_find(rq->r->server, rp_url_str(rq->r->pool, u));
+        key.ssl_conf = ssl_conf(rq);
         key.ssl_server = rq->r->server;
     }
     rv = rp_endpoint_get(rq->endpoints, &key, rq->worker->configured, now_us, &rq->endpoint);
