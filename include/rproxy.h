@@ -17,7 +17,7 @@
 /** In the first file of a module: its name and version as text in the .so, so that a file without its package can be told. */
 #define RPROXY_VERSION_MARK(name) \
     static const char rproxy_version_mark[] __attribute__((used)) = name " " RPROXY_VERSION_STRING
-#define RPROXY_API_VERSION 5
+#define RPROXY_API_VERSION 6
 
 #define RP_HEALTH_BODY_NOTE "rproxy-health-body" /**< note of a request: the body that hc('body') stands for */
 
@@ -82,6 +82,20 @@ typedef struct rproxy_result_t {
     int from_member;        /**< status is the member's own, not made in its place. Since version 4. */
 } rproxy_result_t;
 
+/** What a balancer knows of a member, at one moment. Since version 6. */
+typedef struct rproxy_member_facts_t {
+    struct rp_worker_t *worker;
+    unsigned status;        /**< rp_status_flag_e bits */
+    int usable;             /**< 1: it may get requests */
+    apr_uint32_t weight_x100, lbset;
+    apr_uint64_t elected;   /**< requests that it was chosen for */
+    apr_uint64_t errors;    /**< times it was put in error */
+    apr_uint64_t checks, checks_failed; /**< health checks */
+} rproxy_member_facts_t;
+
+/** Called for each member, with facts that are gone afterwards. */
+typedef void rproxy_member_fn_t(void *ctx, const rproxy_member_facts_t *facts);
+
 typedef struct rproxy_balancing_t rproxy_balancing_t; /**< one request on its way through a balancer; of the balancer module */
 
 /** Functions of mod_rproxy_balancer. */
@@ -100,6 +114,8 @@ typedef struct rproxy_balancer_api_t {
     apr_interval_time_t (*patience)(rproxy_balancing_t *b, apr_time_t now_us);
     /** URLs of the members that a balancer has now, added ones too: of const char *, from pool; NULL: no such balancer. Since version 4. */
     apr_array_header_t *(*members)(apr_pool_t *pool, const server_rec *s, const char *name);
+    /** Tell of all members of all balancers, as this child sees them. Since version 6. */
+    void (*facts)(rproxy_member_fn_t *tell, void *ctx);
 } rproxy_balancer_api_t;
 
 /** mod_rproxy_balancer: its functions, or NULL when version is newer than what it has. */

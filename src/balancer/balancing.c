@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "balancer/balancing.h"
 
+#include "balancer/metrics.h"
+
 #include <apr_hash.h>
 #include <apr_strings.h>
 #include <http_log.h>
@@ -485,4 +487,4 @@ static apr_interval_time_t patience(rproxy_balancing_t *b, apr_time_t now_us)
     return b->give_up_us > now_us ? b->give_up_us - now_us : 0;
 }
 
-const rproxy_balancer_api_t rp_balancing_api = {RPROXY_API_VERSION, begin, next, report, patience, members};
+const rproxy_balancer_api_t rp_balancing_api = {RPROXY_API_VERSION, begin, next, report, patience, members, rp_balancer_facts};

@@ -358,7 +358,7 @@ static rproxy_api_t api_table = {.version = RPROXY_API_VERSION,
                            .proxy_status = proxy_status,
                            .balancer_persist = balancer_persist,
                            .member_make = rp_member_make,
-                           .member_ready = rp_worker_child_init,
+                           .member_ready = rp_member_ready,
                            .health_threads = health_threads,
                            .health_expr = rp_health_expr,
                            .io_timeout = io_timeout};

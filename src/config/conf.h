@@ -206,6 +206,9 @@ rp_worker_t *rp_rule_worker(const rp_server_conf_t *conf, const rp_rule_t *rule,
  */
 apr_array_header_t *rp_config_workers(apr_pool_t *pool, server_rec *main_server);
 
+/** Call fn for each worker that comes at run time, when it is ready; in the child, before the worker's first request. */
+void rp_member_on_ready(void (*fn)(rp_worker_t *worker));
+
 /* For the module record. */
 void *rp_server_conf_create(apr_pool_t *p, server_rec *s);
 void *rp_server_conf_merge(apr_pool_t *p, void *base, void *add);

@@ -65,5 +65,7 @@ const char *rp_member_define(cmd_parms *cmd, rp_balancer_conf_t *balancer, const
  */
 rp_worker_t *rp_member_make(apr_pool_t *pool, const void *balancer, const char *url, int flags,
                             const char **why);
+/** What it needs in a child; see rproxy_api_t. */
+apr_status_t rp_member_ready(rp_worker_t *worker, apr_pool_t *pool);
 
 #endif

@@ -49,6 +49,23 @@ static const char *judge_remote(apr_pool_t *pool, const rp_server_conf_t *conf,
                   : NULL;
 }
 
+static void (*on_ready)(rp_worker_t *worker);
+
+void rp_member_on_ready(void (*fn)(rp_worker_t *worker))
+{
+    on_ready = fn;
+}
+
+apr_status_t rp_member_ready(rp_worker_t *worker, apr_pool_t *pool)
+{
+    apr_status_t rv = rp_worker_child_init(worker, pool);
+
+    if (rv == APR_SUCCESS && on_ready != NULL) {
+        on_ready(worker);
+    }
+    return rv;
+}
+
 rp_worker_t *rp_member_make(apr_pool_t *pool, const void *balancer, const char *url, int flags,
                             const char **why)
 {
@@ -77,6 +94,7 @@ rp_worker_t *rp_member_make(apr_pool_t *pool, const void *balancer, const char *
     }
     worker->defined_at = "run time";
     worker->configured = 1;
+    worker->added_to = bal;
     worker->params.timeout_us = conf->timeout_us;
     rp_worker_complete(conf, worker);
     worker->ssl_conf = rp_ssl_conf_find_member(bal->server, bal->name, rp_url_str(pool, &worker->url));

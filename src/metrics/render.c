@@ -130,6 +130,17 @@ static void put_array(out_t *o, const rp_metric_t *m, const rp_metric_labels_t *
     }
 }
 
+static void put_bits(out_t *o, const rp_metric_t *m, const rp_metric_labels_t *labels, apr_uint32_t bits)
+{
+    for (int i = 0; i < m->values->n; i++) {
+        const char *name = m->values->name(i);
+
+        if (name != NULL) {
+            put_number(o, m, labels, name, (bits >> i) & 1);
+        }
+    }
+}
+
 /* Seconds with all digits that microseconds have, none to spare: 0.0025, and 1.0 for a whole number. */
 static const char *seconds(char *buf, apr_size_t size, apr_uint64_t us)
 {
@@ -178,6 +189,14 @@ static void put_record(out_t *o, const rp_metric_t *m, const rp_metric_labels_t 
             return;
         }
         break;
+    case RP_READ_HUNDREDTHS:
+        n = *(const apr_uint32_t *)member;
+        put_start(o, m, rp_metric_suffix(m->type), labels, NULL);
+        putf(o, "%" PRIu64 ".%02u\n", (uint64_t)(n / 100), (unsigned)(n % 100));
+        return;
+    case RP_READ_BITS:
+        put_bits(o, m, labels, *(const apr_uint32_t *)member);
+        return;
     case RP_READ_ARRAY:
         put_array(o, m, labels, member);
         return;
@@ -194,7 +213,9 @@ static void put_record(out_t *o, const rp_metric_t *m, const rp_metric_labels_t 
 static int has_metric(const rp_metric_t *m, const rp_worker_record_t *record)
 {
     return m->scope == RP_METRIC_ANSWER
-           || (!record->nobody && (m->scope == RP_METRIC_WORKER || *record->labels.balancer != '\0'));
+           || (m->scope == RP_METRIC_KNOWN && record->known)
+           || (m->scope == RP_METRIC_WORKER && !record->nobody)
+           || (m->scope == RP_METRIC_MEMBER && !record->nobody && *record->labels.balancer != '\0');
 }
 
 void rp_metrics_render(const rp_metrics_page_t *page, rp_metrics_format_e format, rp_metrics_write_fn *write, void *ctx)

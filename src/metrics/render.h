@@ -19,7 +19,7 @@ typedef enum rp_metrics_format_e {
 /** All values at one moment. */
 typedef struct rp_metrics_page_t {
     const rp_process_record_t *process;
-    const rp_worker_record_t *workers;
+    rp_worker_record_t *workers;
     int nworkers;
 } rp_metrics_page_t;
 

@@ -20,6 +20,14 @@ typedef struct row_t {
     rp_worker_stat_t stat[]; /**< by target */
 } row_t;
 
+/** A worker that came at run time; shared, and written once. */
+typedef struct grown_t {
+    apr_uint32_t state; /**< GROWN_* */
+    apr_uint32_t like;  /**< slot with the same server and balancer */
+    char name[RP_WORKER_NAME_MAX + 1];
+} grown_t;
+enum { GROWN_FREE = 0, GROWN_CLAIMED, GROWN_READY };
+
 typedef struct slot_t {
     rp_metric_labels_t labels; /**< escaped */
     const char *key;           /**< server, balancer and name */
@@ -32,8 +40,10 @@ typedef struct slot_t {
 struct rp_store_t {
     apr_uint32_t magic, layout;
     apr_pool_t *pool;
-    int nslots, nrows;
-    slot_t *slots;
+    int nfixed;                /**< slots of the configuration */
+    int nslots, nrows;         /**< all slots: behind the fixed ones, RP_STORE_GROWN_MAX for those that come at run time */
+    slot_t *slots;             /**< the fixed ones */
+    grown_t *grown;            /**< shared */
     apr_size_t row_size;
     char *rows;                /**< shared */
     rp_worker_stat_t *base;    /**< by slot: counted by generations that are gone; const once children run */
@@ -113,9 +123,10 @@ static void fill_slots(rp_store_t *s, const apr_array_header_t *targets)
 {
     apr_hash_t *seen = apr_hash_make(s->pool);
 
-    s->nslots = targets->nelts;
-    s->slots = apr_pcalloc(s->pool, sizeof(*s->slots) * (apr_size_t)(s->nslots + 1));
-    for (int i = 0; i < s->nslots; i++) {
+    s->nfixed = targets->nelts;
+    s->nslots = s->nfixed + RP_STORE_GROWN_MAX;
+    s->slots = apr_pcalloc(s->pool, sizeof(*s->slots) * (apr_size_t)(s->nfixed + 1));
+    for (int i = 0; i < s->nfixed; i++) {
         const rp_target_t *t = &APR_ARRAY_IDX(targets, i, rp_target_t);
         slot_t *slot = &s->slots[i];
         const int *first;
@@ -141,34 +152,73 @@ static void fill_slots(rp_store_t *s, const apr_array_header_t *targets)
 
 static apr_status_t map_rows(rp_store_t *s, int nchildren)
 {
-    apr_size_t most;
+    apr_size_t most, front = APR_ALIGN(RP_STORE_GROWN_MAX * sizeof(grown_t), ROW_ALIGN);
     apr_shm_t *shm = NULL;
     apr_status_t rv;
 
     s->row_size = APR_ALIGN(sizeof(row_t) + (apr_size_t)s->nslots * sizeof(rp_worker_stat_t), ROW_ALIGN);
-    most = RP_STORE_BYTES_MAX / s->row_size;
+    most = (RP_STORE_BYTES_MAX - front) / s->row_size;
     s->nrows = (apr_size_t)nchildren < most ? nchildren : (int)most;
     if (s->nrows < 1) {
         return APR_ENOMEM;
     }
-    rv = apr_shm_create(&shm, (apr_size_t)s->nrows * s->row_size, NULL, s->pool); /* anonymous: it begins as zeros */
-    s->rows = rv == APR_SUCCESS ? apr_shm_baseaddr_get(shm) : NULL;
+    rv = apr_shm_create(&shm, front + (apr_size_t)s->nrows * s->row_size, NULL, s->pool); /* anonymous: it begins as zeros */
+    if (rv == APR_SUCCESS) {
+        s->grown = apr_shm_baseaddr_get(shm);
+        s->rows = (char *)s->grown + front;
+    }
     return rv;
 }
 
-/* Slots of an older store in the new one. */
+static int grown_ready(const rp_store_t *s, int i)
+{
+    return __atomic_load_n(&s->grown[i].state, __ATOMIC_ACQUIRE) == GROWN_READY;
+}
+
+static const char *grown_key(const rp_store_t *s, int i, apr_pool_t *pool)
+{
+    const rp_metric_labels_t *labels = &s->slots[s->grown[i].like].labels;
+
+    return apr_pstrcat(pool, labels->server, "\n", labels->balancer, "\n", rp_label_escape(pool, s->grown[i].name), NULL);
+}
+
+/* Slot of a key in the configuration, or -1. */
+static int fixed_of(apr_hash_t *by_key, const char *key)
+{
+    const int *first = apr_hash_get(by_key, key, APR_HASH_KEY_STRING);
+
+    return first ? *first : -1;
+}
+
+static apr_hash_t *keys_of(const rp_store_t *s, apr_pool_t *pool)
+{
+    apr_hash_t *by_key = apr_hash_make(pool);
+
+    for (int i = 0; i < s->nfixed; i++) {
+        apr_hash_set(by_key, s->slots[i].key, APR_HASH_KEY_STRING, &s->slots[i].first);
+    }
+    return by_key;
+}
+
+/* Slots of an older store in the new one. What came at run time goes on as such while its balancer is there. */
 static int *match_slots(rp_store_t *s, const rp_store_t *older)
 {
-    apr_hash_t *by_key = apr_hash_make(s->pool);
-    int *slot = apr_palloc(s->pool, sizeof(*slot) * (apr_size_t)(older->nslots + 1));
+    apr_hash_t *by_key = keys_of(s, s->pool);
+    int *slot = apr_palloc(s->pool, sizeof(*slot) * (apr_size_t)older->nslots);
 
-    for (int i = 0; i < s->nslots; i++) {
-        apr_hash_set(by_key, s->slots[i].key, APR_HASH_KEY_STRING, &s->slots[s->slots[i].first]);
+    for (int i = 0; i < older->nfixed; i++) {
+        slot[i] = fixed_of(by_key, older->slots[i].key);
     }
-    for (int i = 0; i < older->nslots; i++) {
-        const slot_t *found = apr_hash_get(by_key, older->slots[i].key, APR_HASH_KEY_STRING);
+    for (int i = 0; i < RP_STORE_GROWN_MAX; i++) {
+        int *to = &slot[older->nfixed + i];
 
-        slot[i] = found ? (int)(found - s->slots) : -1;
+        *to = -1;
+        if (grown_ready(older, i)) {
+            int like = fixed_of(by_key, older->slots[older->grown[i].like].key);
+
+            *to = fixed_of(by_key, grown_key(older, i, s->pool));
+            *to = *to < 0 && like >= 0 ? rp_store_grow(s, like, older->grown[i].name) : *to;
+        }
     }
     return slot;
 }
@@ -244,7 +294,7 @@ apr_status_t rp_store_create(rp_store_t **out, rp_store_t *older, const apr_arra
     s->layout = LAYOUT;
     s->pool = pool;
     fill_slots(s, targets);
-    s->base = apr_pcalloc(pool, sizeof(*s->base) * (apr_size_t)(s->nslots + 1));
+    s->base = apr_pcalloc(pool, sizeof(*s->base) * (apr_size_t)s->nslots);
     rv = map_rows(s, nchildren);
     if (rv != APR_SUCCESS) {
         rp_store_destroy(older);
@@ -311,6 +361,35 @@ rp_child_stat_t *rp_store_child(rp_store_t *s, int row)
     return &row_at(s, row)->child;
 }
 
+/* Two children that do this at the same moment may make two places; their sums are shown as one. */
+int rp_store_grow(rp_store_t *s, int like, const char *name)
+{
+    apr_size_t len = strlen(name);
+
+    for (int i = 0; i < RP_STORE_GROWN_MAX && len < sizeof(s->grown[i].name); i++) {
+        grown_t *g = &s->grown[i];
+        apr_uint32_t expected = GROWN_FREE;
+
+        if (__atomic_compare_exchange_n(&g->state, &expected, GROWN_CLAIMED, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+            g->like = (apr_uint32_t)like;
+            memcpy(g->name, name, len + 1);
+            __atomic_store_n(&g->state, GROWN_READY, __ATOMIC_RELEASE);
+            return s->nfixed + i;
+        }
+        if (expected == GROWN_READY && g->like == (apr_uint32_t)like && !strcmp(g->name, name)) {
+            return s->nfixed + i;
+        }
+    }
+    return -1;
+}
+
+int rp_store_target_of(const rp_store_t *s, int row, const rp_worker_stat_t *stat)
+{
+    const rp_worker_stat_t *first = row_at(s, row)->stat;
+
+    return stat >= first && stat < first + s->nslots ? (int)(stat - first) : -1;
+}
+
 static void row_gone(rp_store_t *s, pid_t pid)
 {
     for (int i = 0; i < s->nrows; i++) {
@@ -333,8 +412,34 @@ void rp_store_child_gone(rp_store_t *s, pid_t pid)
 
 /* ---- reading ---- */
 
-/* slot: NULL for the store's own slots */
-static apr_uint64_t add_rows(const rp_store_t *from, const int *slot, rp_worker_stat_t *sums, rp_child_stat_t *child)
+/* Where the numbers of each slot are shown: the first slot with the same labels; -1: nowhere. */
+static int *shown_at(const rp_store_t *s, apr_pool_t *pool)
+{
+    apr_hash_t *by_key = keys_of(s, pool);
+    int *shown = apr_palloc(pool, sizeof(*shown) * (apr_size_t)s->nslots);
+
+    for (int i = 0; i < s->nfixed; i++) {
+        shown[i] = s->slots[i].first;
+    }
+    for (int i = 0; i < RP_STORE_GROWN_MAX; i++) {
+        int *to = &shown[s->nfixed + i];
+
+        *to = -1;
+        if (grown_ready(s, i)) {
+            const char *key = grown_key(s, i, pool);
+            const int *first = apr_hash_get(by_key, key, APR_HASH_KEY_STRING);
+
+            *to = first ? *first : s->nfixed + i;
+            if (first == NULL) {
+                apr_hash_set(by_key, key, APR_HASH_KEY_STRING, to);
+            }
+        }
+    }
+    return shown;
+}
+
+/* slot: of an older store, its slots in this one; NULL: they are the same. @return children that live */
+static apr_uint64_t add_rows(const rp_store_t *from, const int *slot, const int *shown, rp_worker_stat_t *sums, rp_child_stat_t *child)
 {
     apr_uint64_t children = 0;
 
@@ -347,7 +452,8 @@ static apr_uint64_t add_rows(const rp_store_t *from, const int *slot, rp_worker_
         }
         children += (apr_uint64_t)live;
         for (int k = 0; k < from->nslots; k++) {
-            int to = slot ? slot[k] : from->slots[k].first;
+            int own = slot ? slot[k] : k;
+            int to = own >= 0 ? shown[own] : -1;
 
             if (to >= 0) {
                 add_counters(&sums[to], &row->stat[k]);
@@ -361,38 +467,54 @@ static apr_uint64_t add_rows(const rp_store_t *from, const int *slot, rp_worker_
     return children;
 }
 
-void rp_store_read(const rp_store_t *s, apr_pool_t *pool, const char *version, rp_metrics_page_t *page)
+/* What a record is of. */
+static void name_record(const rp_store_t *s, int k, apr_uint64_t children, apr_pool_t *pool, rp_worker_record_t *r)
+{
+    if (k < s->nfixed) {
+        r->labels = s->slots[k].labels;
+        r->nobody = s->slots[k].nobody;
+        r->max = s->slots[k].unlimited ? 0 : s->slots[k].max * children;
+    }
+    else {
+        r->labels = s->slots[s->grown[k - s->nfixed].like].labels;
+        r->labels.worker = rp_label_escape(pool, s->grown[k - s->nfixed].name);
+    }
+}
+
+const int *rp_store_read(const rp_store_t *s, apr_pool_t *pool, const char *version, rp_metrics_page_t *page)
 {
     rp_process_record_t *process = apr_pcalloc(pool, sizeof(*process));
-    rp_worker_stat_t *sums = apr_pcalloc(pool, sizeof(*sums) * (apr_size_t)(s->nslots + 1));
-    rp_worker_record_t *records = apr_pcalloc(pool, sizeof(*records) * (apr_size_t)(s->nslots + 1));
+    rp_worker_stat_t *sums = apr_pcalloc(pool, sizeof(*sums) * (apr_size_t)s->nslots);
+    int *shown = shown_at(s, pool);
+    int *place = apr_palloc(pool, sizeof(*place) * (apr_size_t)s->nslots);
     apr_uint64_t own;
 
     process->version = version;
     process->stat = s->child_base;
     for (int k = 0; k < s->nslots; k++) {
-        add_counters(&sums[k], &s->base[k]);
+        if (shown[k] >= 0) {
+            add_counters(&sums[shown[k]], &s->base[k]);
+        }
     }
-    own = add_rows(s, NULL, sums, &process->stat);
+    own = add_rows(s, NULL, shown, sums, &process->stat);
     process->children = own;
     for (int i = 0; i < s->nolder; i++) {
-        process->children += add_rows(s->older[i].store, s->older[i].slot, sums, &process->stat);
+        process->children += add_rows(s->older[i].store, s->older[i].slot, shown, sums, &process->stat);
     }
     page->process = process;
-    page->workers = records;
+    page->workers = apr_pcalloc(pool, sizeof(*page->workers) * (apr_size_t)s->nslots);
     page->nworkers = 0;
-    for (int k = 0; k < s->nslots; k++) {
-        rp_worker_record_t *r = &records[page->nworkers];
+    for (int k = 0; k < s->nslots; k++) { /* the slot where a record is shown is the first of its slots */
+        rp_worker_record_t *r = &page->workers[page->nworkers];
 
-        if (s->slots[k].first != k) {
+        place[k] = shown[k] < 0 ? -1 : shown[k] == k ? page->nworkers++ : place[shown[k]];
+        if (shown[k] != k) {
             continue;
         }
-        r->labels = s->slots[k].labels;
-        r->nobody = s->slots[k].nobody;
+        name_record(s, k, own, pool, r);
         r->stat = sums[k];
         r->used = sums[k].in_flight;
         r->idle = sums[k].permits > sums[k].in_flight ? sums[k].permits - sums[k].in_flight : 0;
-        r->max = s->slots[k].unlimited ? 0 : s->slots[k].max * own;
-        page->nworkers++;
     }
+    return place;
 }

@@ -15,6 +15,7 @@
 #include "upstream/worker.h"
 
 #define RP_STORE_BYTES_MAX 1073741824u /**< of one segment; what is never written takes no memory */
+#define RP_STORE_GROWN_MAX 64 /**< workers that come at run time; what further ones do is not counted */
 #define RP_STORE_OLDER_MAX 8 /**< generations that still end; what older ones count is lost */
 
 typedef struct rp_store_t rp_store_t;
@@ -41,10 +42,17 @@ int rp_store_claim(rp_store_t *store, pid_t pid);
 /** Record of a target by its place in the array, in a claimed row. */
 rp_worker_stat_t *rp_store_stat(rp_store_t *store, int row, int target);
 rp_child_stat_t *rp_store_child(rp_store_t *store, int row);
+/** A worker that came at run time: its place, the same in all children. like: target (not a grown one) whose server and balancer it has.
+ * It stays until the server stops, through restarts as long as there is a target with these. @return -1: there is no room, or its
+ * name is too long. Any child, any thread. */
+int rp_store_grow(rp_store_t *store, int like, const char *name);
+/** The place of a record in a row, or -1: it is in none. */
+int rp_store_target_of(const rp_store_t *store, int row, const rp_worker_stat_t *stat);
 /** Parent: a child of any generation is gone. */
 void rp_store_child_gone(rp_store_t *store, pid_t pid);
 
-/** Sums at this moment; records from pool. Workers whose labels are equal are one record. version is borrowed. */
-void rp_store_read(const rp_store_t *store, apr_pool_t *pool, const char *version, rp_metrics_page_t *page);
+/** Sums at this moment; records from pool. Workers whose labels are equal are one record. version is borrowed.
+ * @return by target, its record's place in page->workers, or -1 */
+const int *rp_store_read(const rp_store_t *store, apr_pool_t *pool, const char *version, rp_metrics_page_t *page);
 
 #endif

@@ -16,6 +16,22 @@ static const char *class_name(int i)
 static const char *reason_name(int i) { return rp_failure((rp_reason_e)i)->name; }
 static const char *refusal_name(int i) { return rp_refuse_str((rp_refuse_e)i); }
 
+/* Of rp_status_flag_e, what an administrator or a check can change. */
+static const char *flag_name(int i)
+{
+    switch (1u << i) {
+    case RP_ST_DRAIN: return "drain";
+    case RP_ST_DISABLED: return "disabled";
+    case RP_ST_STOPPED: return "stopped";
+    case RP_ST_IN_ERROR: return "in_error";
+    case RP_ST_IGNORE_ERRORS: return "ignore_errors";
+    case RP_ST_HC_FAIL: return "check_failed";
+    case RP_ST_HOT_STANDBY: return "hot_standby";
+    case RP_ST_HOT_SPARE: return "hot_spare";
+    default: return NULL;
+    }
+}
+
 /* Most of the many reasons never happen: a line for each would be most of the page. */
 static int only_good(int i) { return i == RP_FAIL_NONE; }
 static int only_raced(int i) { return i == RP_FAIL_CLOSED_BEFORE_HEAD || i == RP_FAIL_RESET_BEFORE_HEAD; }
@@ -26,12 +42,14 @@ static const rp_metric_values_t classes = {RP_STAT_CLASSES, class_name, NULL};
 static const rp_metric_values_t reasons = {RP_FAIL_COUNT, reason_name, only_good};
 static const rp_metric_values_t resend_reasons = {RP_FAIL_COUNT, reason_name, only_raced};
 static const rp_metric_values_t failover_reasons = {RP_FAIL_COUNT, reason_name, may_failover};
+static const rp_metric_values_t flags = {32, flag_name, NULL};
 static const rp_metric_values_t refusals = {RP_REFUSE_COUNT, refusal_name, never};
 
 #define RECORD_PROCESS rp_process_record_t
 #define RECORD_ANSWER rp_worker_record_t
 #define RECORD_WORKER rp_worker_record_t
 #define RECORD_MEMBER rp_worker_record_t
+#define RECORD_KNOWN rp_worker_record_t
 
 static const rp_metric_t rows[] = {
 #define M(name, type, scope, unit, how, member, label, values, help)                                                           \

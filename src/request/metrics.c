@@ -136,9 +136,26 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     return OK;
 }
 
-static void child_init(apr_pool_t *p, server_rec *s)
+/* A member that was added at run time: its balancer's other requests say what it is like. */
+static void count_added(rp_worker_t *w)
+{
+    int target = -1;
+
+    for (int i = 0; own_row >= 0 && i < nobodies->nelts && target < 0; i++) {
+        if (APR_ARRAY_IDX(nobodies, i, nobody_t).conf == w->added_to) {
+            target = rp_store_grow(store, APR_ARRAY_IDX(nobodies, i, nobody_t).target, w->name);
+        }
+    }
+    if (target >= 0) {
+        rp_worker_count_in(w, rp_store_stat(store, own_row, target));
+    }
+}
+
+/* Before workers can be added. */
+static void claim_row(apr_pool_t *p, server_rec *s)
 {
     (void)p;
+    own_row = -1;
     if (store == NULL) {
         return;
     }
@@ -146,6 +163,13 @@ static void child_init(apr_pool_t *p, server_rec *s)
     if (own_row < 0) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "RP0771: no place for the metrics of this child: what it does is not counted; "
                      "fewer workers or a smaller ServerLimit make room");
+    }
+}
+
+static void child_init(apr_pool_t *p, server_rec *s)
+{
+    (void)p, (void)s;
+    if (own_row < 0) {
         return;
     }
     APR_ARRAY_IDX(targets, TARGET_UNCONFIGURED, rp_target_t).worker = rp_child_unconfigured_worker();
@@ -200,6 +224,43 @@ void rp_metrics_answered(const request_rec *r, const rp_request_t *rq, int statu
 
 /* ---- the page ---- */
 
+/** For tell_member. */
+typedef struct gather_t {
+    rp_metrics_page_t *page;
+    const int *place; /**< by target */
+} gather_t;
+
+static void tell_member(void *ctx, const rproxy_member_facts_t *facts)
+{
+    gather_t *g = ctx;
+    int target = rp_store_target_of(store, own_row, facts->worker->stat);
+    rp_worker_record_t *r;
+
+    if (target < 0 || g->place[target] < 0) {
+        return;
+    }
+    r = &g->page->workers[g->place[target]];
+    r->known = 1;
+    r->member.status = facts->status;
+    r->member.usable = (apr_uint32_t)facts->usable;
+    r->member.weight_x100 = facts->weight_x100;
+    r->member.lbset = facts->lbset;
+    r->member.elected = facts->elected;
+    r->member.errors = facts->errors;
+    r->member.checks = facts->checks;
+    r->member.checks_failed = facts->checks_failed;
+}
+
+static void read_page(apr_pool_t *pool, rp_metrics_page_t *page)
+{
+    const rproxy_balancer_api_t *balancer = rp_child_sisters()->balancer;
+    gather_t g = {page, rp_store_read(store, pool, RPROXY_VERSION_STRING, page)};
+
+    if (balancer != NULL) {
+        balancer->facts(tell_member, &g);
+    }
+}
+
 static void write_page(void *ctx, const char *bytes, apr_size_t n)
 {
     (void)ap_rwrite(bytes, (int)n, ctx);
@@ -229,7 +290,7 @@ static int handler(request_rec *r)
     apr_table_mergen(r->headers_out, "Vary", "Accept");
     rp_stat_add(&rp_store_child(store, own_row)->scrapes, 1);
     if (!r->header_only) {
-        rp_store_read(store, r->pool, RPROXY_VERSION_STRING, &page);
+        read_page(r->pool, &page);
         rp_metrics_render(&page, format, write_page, r);
     }
     return OK;
@@ -239,6 +300,8 @@ void rp_metrics_register_hooks(apr_pool_t *p)
 {
     (void)p;
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    rp_member_on_ready(count_added);
+    ap_hook_child_init(claim_row, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_LAST); /* when all workers are there */
     ap_hook_child_status(child_status, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);

@@ -35,6 +35,7 @@ typedef struct rp_worker_t {
     int rivalled;                       /**< another worker's URL begins with this one's: see
                                              rp_worker_index_mark */
     int ignore_errors;                  /**< direct workers never enter the error state */
+    const void *added_to;               /**< rp_balancer_conf_t * that it was added to at run time, or NULL */
     /** Per child, set by rp_worker_child_init. */
     rp_worker_stat_t *stat;             /**< shared with other children, or own_stat; never NULL */
     rp_worker_stat_t own_stat;

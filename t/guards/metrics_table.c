@@ -8,7 +8,7 @@
 /* Labels of the record, before that of the row itself. */
 static const char *record_labels(rp_metric_scope_e scope)
 {
-    return scope == RP_METRIC_PROCESS ? "" : scope == RP_METRIC_MEMBER ? "`server` `balancer` `worker`" : "`server` [`balancer`] `worker`";
+    return scope == RP_METRIC_PROCESS ? "" : scope >= RP_METRIC_MEMBER ? "`server` `balancer` `worker`" : "`server` [`balancer`] `worker`";
 }
 
 int main(void)

@@ -7,6 +7,7 @@
 
 #include "exchange/count.h"
 #include "exchange/failure.h"
+#include "upstream/params.h"
 #include "metrics/render.h"
 
 static char text[1 << 22];
@@ -105,6 +106,7 @@ START_TEST(reasons_that_never_happened_are_left_out)
     ck_line("rproxy_failovers_total" A ",reason=\"connect-refused\"} 0");
     ck_no("reason=\"bad-head\"");
     ck_no("rproxy_connections_refused_total{");
+    ck_no("rproxy_member_usable{"); /* nobody told of it */
     workers[0].stat.failed[RP_FAIL_BAD_HEAD] = 1;
     (void)rendered(RP_METRICS_TEXT);
     ck_line("rproxy_attempts_total" A ",reason=\"bad-head\"} 1");
@@ -128,6 +130,24 @@ START_TEST(histogram_is_cumulative_in_seconds)
     ck_line("rproxy_connect_seconds_bucket" A ",le=\"+Inf\"} 3");
     ck_line("rproxy_connect_seconds_sum" A "} 60.001151");
     ck_line("rproxy_connect_seconds_count" A "} 3");
+}
+END_TEST
+
+START_TEST(what_a_balancer_tells_of_its_members)
+{
+    workers[0].known = 1;
+    workers[0].member.usable = 1;
+    workers[0].member.status = RP_ST_INITIALIZED | RP_ST_DRAIN;
+    workers[0].member.weight_x100 = 205;
+    workers[0].member.elected = 3;
+    (void)rendered(RP_METRICS_TEXT);
+    ck_line("rproxy_member_usable" A "} 1");
+    ck_line("rproxy_member_state" A ",flag=\"drain\"} 1");
+    ck_line("rproxy_member_state" A ",flag=\"disabled\"} 0");
+    ck_no("flag=\"initialized\"");
+    ck_line("rproxy_member_load_factor" A "} 2.05");
+    ck_line("rproxy_member_elected_total" A "} 3");
+    ck_no("rproxy_member_usable{server=\"h:80\",worker=\"http://b/\"");
 }
 END_TEST
 
@@ -221,6 +241,7 @@ int main(void)
     tcase_add_test(tc, lines_of_openmetrics);
     tcase_add_test(tc, reasons_that_never_happened_are_left_out);
     tcase_add_test(tc, histogram_is_cumulative_in_seconds);
+    tcase_add_test(tc, what_a_balancer_tells_of_its_members);
     tcase_add_test(tc, families_are_not_mixed);
     tcase_add_test(tc, labels_longer_than_the_buffer);
     tcase_add_test(tc, hostile_labels_are_escaped);

@@ -39,7 +39,7 @@ static rp_store_t *make(rp_store_t *older, int rows)
 static rp_metrics_page_t page;
 static const rp_worker_record_t *record(const rp_store_t *s, const char *name)
 {
-    rp_store_read(s, pool, "v", &page);
+    (void)rp_store_read(s, pool, "v", &page);
     for (int i = 0; i < page.nworkers; i++) {
         if (strcmp(page.workers[i].labels.worker, name) == 0) {
             return &page.workers[i];
@@ -255,6 +255,73 @@ START_TEST(rows_are_limited_by_memory)
 }
 END_TEST
 
+START_TEST(workers_that_come_at_run_time)
+{
+    rp_store_t *s;
+    rp_target_t *t;
+    const int *place;
+    int row, x;
+
+    target("a", 0);
+    t = apr_array_push(targets);
+    *t = (rp_target_t){NULL, 1, "h:80", "c", "-"};
+    s = make(NULL, 2);
+    row = rp_store_claim(s, getpid());
+    x = rp_store_grow(s, 1, "http://x/");
+    ck_assert_int_ge(x, 2);
+    ck_assert_int_eq(rp_store_grow(s, 1, "http://x/"), x);
+    ck_assert_int_ne(rp_store_grow(s, 1, "http://y/"), x);
+    rp_store_stat(s, row, x)->opened = 4;
+    ck_assert_int_eq(rp_store_target_of(s, row, rp_store_stat(s, row, x)), x);
+    ck_assert_int_eq(rp_store_target_of(s, row, &workers[0].own_stat), -1);
+    ck_assert_uint_eq(record(s, "http://x/")->stat.opened, 4);
+    ck_assert_str_eq(record(s, "http://x/")->labels.balancer, "c");
+    ck_assert_int_eq(record(s, "http://x/")->nobody, 0);
+    place = rp_store_read(s, pool, "v", &page);
+    ck_assert_str_eq(page.workers[place[x]].labels.worker, "http://x/");
+    ck_assert_int_eq(place[x + 10], -1);
+
+    s = make(s, 2); /* they go on */
+    ck_assert_uint_eq(record(s, "http://x/")->stat.opened, 4);
+    row = rp_store_claim(s, getpid());
+    rp_store_stat(s, row, rp_store_grow(s, 1, "http://x/"))->opened = 1;
+    ck_assert_uint_eq(record(s, "http://x/")->stat.opened, 5);
+
+    t = apr_array_push(targets); /* one is written into the configuration */
+    *t = (rp_target_t){&workers[3], 0, "h:80", "c", "http://x/"};
+    s = make(s, 2);
+    ck_assert_uint_eq(record(s, "http://x/")->stat.opened, 5);
+    ck_assert_int_eq(page.nworkers, 4);
+
+    targets->nelts = 1; /* their balancer goes */
+    s = make(s, 2);
+    (void)record(s, "a");
+    ck_assert_int_eq(page.nworkers, 1);
+    rp_store_destroy(s);
+}
+END_TEST
+
+START_TEST(room_for_workers_that_come_is_limited)
+{
+    rp_store_t *s;
+    char longer[RP_WORKER_NAME_MAX + 2];
+
+    target("a", 0);
+    s = make(NULL, 1);
+    memset(longer, 'x', sizeof(longer));
+    longer[RP_WORKER_NAME_MAX + 1] = '\0';
+    ck_assert_int_eq(rp_store_grow(s, 0, longer), -1);
+    longer[RP_WORKER_NAME_MAX] = '\0';
+    ck_assert_int_ge(rp_store_grow(s, 0, longer), 0);
+    for (int i = 1; i < RP_STORE_GROWN_MAX; i++) {
+        ck_assert_int_ge(rp_store_grow(s, 0, apr_itoa(pool, i)), 0);
+    }
+    ck_assert_int_eq(rp_store_grow(s, 0, "one more"), -1);
+    ck_assert_int_ge(rp_store_grow(s, 0, "5"), 0);
+    rp_store_destroy(s);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("store");
@@ -269,5 +336,7 @@ int main(void)
     tcase_add_test(tc, equal_names_are_one_record);
     tcase_add_test(tc, more_permits_out_than_connections);
     tcase_add_test(tc, rows_are_limited_by_memory);
+    tcase_add_test(tc, workers_that_come_at_run_time);
+    tcase_add_test(tc, room_for_workers_that_come_is_limited);
     return suite_main(s);
 }
