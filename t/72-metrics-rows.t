@@ -9,12 +9,13 @@ use RProxy::Env    qw(needs wait_until);
 use RProxy::Metrics;
 use RProxy::Server;
 
-plan tests => 60, need {needs(qw(rproxy rproxy_balancer slotmem_shm))};
+plan tests => 84, need {needs(qw(rproxy rproxy_balancer slotmem_shm))};
 
 my $b    = RProxy::Backend->new(name => 'b');
 my $url  = $b->url;
 my $dead = RProxy::Backend->new(name => 'dead');
 $dead->refuse;
+my $checked = RProxy::Backend->new(name => 'checked');
 my $s = RProxy::Server->new(modules => ['slotmem_shm'], threads => 12, config => <<"CONF");
 <Location /metrics>
     SetHandler rproxy-metrics
@@ -28,6 +29,12 @@ ProxyPass /p/ $url/
     BalancerMember $url/id lbset=1
 </Proxy>
 ProxyPass /c balancer://c
+<Proxy balancer://m>
+    BalancerMember $url/id loadfactor=2.5 lbset=3 status=+NH
+    BalancerMember @{[$dead->url]} loadfactor=7 retry=300
+    BalancerMember @{[$checked->url]} status=+D hcmethod=GET hcuri=/id/hc hcinterval=100ms
+</Proxy>
+ProxyPass /m balancer://m
 CONF
 my %tested;
 
@@ -186,6 +193,37 @@ moves(1, ['rproxy_connections_closed_total'], ask('/p/id/1?close=1'));
 moves(1, ['rproxy_connections_refused_total', %p, reason => 'close-asked'], ask('/p/id/1?close=1'));
 $b->raw_answer('/more', "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxyz");
 moves(1, ['rproxy_connections_refused_total', %p, reason => 'extra-bytes'], ask('/p/more'));
+
+# --- members, as their balancer knows them ---
+my @ready = (balancer => 'm', worker => "$url/id");
+my @lost  = (balancer => 'm', worker => $dead->url);
+my @check = (balancer => 'm', worker => $checked->url);
+is_now(1, 'rproxy_member_usable', @lost);
+is_now(0, 'rproxy_member_state', @lost, flag => 'in_error');
+moves(1, ['rproxy_member_errors_total', @lost], ask('/m/1'));
+is_now(0, 'rproxy_member_usable', @lost);
+is_now(1, 'rproxy_member_state', @lost, flag => 'in_error');
+is_now(0, 'rproxy_member_usable', @check);
+is_now(1, 'rproxy_member_usable', @ready);
+for my $flag (qw(drain hot_standby disabled stopped ignore_errors check_failed hot_spare)) {
+    is_now($flag =~ /drain|standby/ ? 1 : 0, 'rproxy_member_state', @ready, flag => $flag);
+}
+is_now(1, 'rproxy_member_state', @check, flag => 'disabled');
+moves(1, ['rproxy_member_elected_total', @good], ask('/c/1'));
+is_now(2.5, 'rproxy_member_load_factor', @ready);
+is_now(7,   'rproxy_member_load_factor', @lost);
+is_now(3, 'rproxy_member_lbset', @ready);
+is page()->value('rproxy_member_usable', %p), undef, 'not for workers outside of balancers';
+
+sub checks { return value('rproxy_member_checks_total', @check) }
+sub failed { return value('rproxy_member_failed_checks_total', @check) }
+$tested{$_} = 1 for qw(rproxy_member_checks_total rproxy_member_failed_checks_total);
+ok wait_until(10, sub { checks() >= 2 }), 'rproxy_member_checks_total: checks are counted';
+is failed(), 0, 'none failed';
+my $before = checks();
+$checked->refuse;
+ok wait_until(10, sub { failed() >= 2 }), 'rproxy_member_failed_checks_total: those that fail too';
+cmp_ok failed(), '<=', checks() - $before + 1, 'and no others';
 
 my $page = page();
 is join(' ', grep { !$tested{$_} } $page->families), '', 'every metric has its test';
