@@ -10,7 +10,7 @@ use RProxy::Client qw(get);
 use RProxy::Env qw(needs now);
 use RProxy::Server;
 
-plan tests => 68, need {needs(qw(rproxy deflate reqtimeout env include alias))};
+plan tests => 69, need {needs(qw(rproxy deflate reqtimeout env include alias))};
 
 my $backend = RProxy::Backend->new;
 my $url     = $backend->url;
@@ -31,6 +31,10 @@ CustomLog "__ROOT__/access_log" "trailer %{X-Sum}^to %{Set-Cookie}^to"
     ProxyErrorOverride On
 </Location>
 ErrorDocument 503 /page/503
+<Location /denied>
+    Require all denied
+    ErrorDocument 403 /login
+</Location>
 ProxyPass /pages !
 Alias /pages __ROOT__/htdocs
 <Location /pages>
@@ -92,6 +96,10 @@ for my $n (5, 200_000) {
     like $last->{head}, qr/^GET /, 'asked for by GET';
     unlike $last->{head}, qr/^(?:Content-Length|Transfer-Encoding|If-None-Match)/m, 'without the body and what it depended on';
 }
+
+$backend->raw_answer('/login', "HTTP/1.1 302 Found\r\nLocation: /sso\r\nContent-Length: 0\r\n\r\n");
+$r = RProxy::Client->one($s, 'GET', '/denied/x');
+is $r->status . ' ' . ($r->header('Location') // ''), '302 /sso', 'an ErrorDocument that redirects does so';
 
 # --- ProxyErrorOverride, whatever the hidden body is like ---
 for my $case (['cut short', "Content-Length: 20\r\n\r\nsecret"], ['in bad chunks', "Transfer-Encoding: chunked\r\n\r\nzz\r\nsecret"],

@@ -67,7 +67,7 @@ my @rows = (
     [qw(env /x http://word.example/y http://env.test/word/y)],
     [qw(env /off/x http://one.example/y)],
 );
-plan tests => @rows + 51, need {needs(qw(rproxy rproxy_reverse rewrite alias setenvif env))};
+plan tests => @rows + 54, need {needs(qw(rproxy rproxy_reverse rewrite alias setenvif env))};
 
 my $b = RProxy::Backend->new;
 my $u = $b->url;
@@ -221,6 +221,15 @@ for my $bad ('a b', 'a<b', 'a>b', 'a"b', 'a\\b') {
 }
 ok($s->wait_log(qr/:warn\].*RP0609: .*:\d+: not used for this response/), '... and that is logged');
 is(seen('env', '/x', 'Location', 'http://one.example/y', 'X-Public' => 'a b'), 'http://env.test/i/y', '... other lines are used');
+
+# interim responses: what 103 names is fetched before the answer is there
+$b->raw_answer('/early', "HTTP/1.1 103 Early Hints\r\nLink: <$back/a.css>; rel=preload\r\nLocation: $back\r\nX-Other: $back\r\n\r\n"
+        . "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nLink: <$back>\r\n\r\n");
+my $early = get($s, '/early', host => 'url.test');
+my ($hint) = $early->interim;
+is($hint->header('Link'), "<$front/a.css>; rel=preload", 'Link of 103 Early Hints');
+is(join(' ', map { $hint->header($_) } qw(Location X-Other)), "$front $back", 'the same fields as in the final response');
+is($early->header('Link'), "<$front>", 'which is mapped too, once');
 
 # limits
 my $links = join ',', ('<http://h>') x 700;

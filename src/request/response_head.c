@@ -269,10 +269,13 @@ static const char *length_text(apr_pool_t *p, const rp_h1_resp_t *resp, apr_int6
     return apr_psprintf(p, "%" APR_INT64_T_FMT, length);
 }
 
-/* An ErrorDocument that is proxied itself keeps the status of the error that it describes. */
+/*
+ * An ErrorDocument that is proxied itself keeps the status of the error that it describes, as one from a file does: its 200 says that
+ * the page was found. A redirection or an error of its own is an answer in its own right.
+ */
 static void set_status(request_rec *r, const rp_h1_resp_t *resp)
 {
-    if (r->prev != NULL && ap_is_HTTP_ERROR(r->status) && !ap_is_HTTP_ERROR(resp->status)) {
+    if (r->prev != NULL && ap_is_HTTP_ERROR(r->status) && ap_is_HTTP_SUCCESS(resp->status)) {
         return;
     }
     r->status = resp->status;
@@ -356,6 +359,7 @@ apr_status_t rp_response_interim(void *ctx, const rp_h1_resp_t *resp)
     rv = rp_response_fields(rq, resp, r->headers_out);
     apr_table_unset(r->headers_out, "Content-Length");
     if (rv == APR_SUCCESS) {
+        map_reverse(r); /* 103 Early Hints: what Link names is fetched at once, so it must be the public name */
         r->status = resp->status;
         r->status_line = apr_psprintf(r->pool, "%d %s", resp->status, resp->reason);
         if (resp->status == HTTP_CONTINUE) {
