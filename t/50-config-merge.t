@@ -43,6 +43,9 @@ my @status = (
     ['main', '/block',              403, 'ProxyBlock of the main server'],
     ['v',    '/block',              403, '... holds in a virtual host'],
     ['v',    '/vblock',             403, '... which adds its own'],
+    ['x',    '/slow/x',             403, 'by the address of the name that is blocked'],
+    ['x',    '/member',             403, 'a member of a balancer too'],
+    ['x',    '/sock',               503, '... but no unix socket'],
     ['main', '/vblock',             503, '... for itself alone'],
     ['main', '/slow?wait=never',    504, 'ProxyTimeout of the main server'],
     ['w',    '/slow?wait=never',    502, 'RProxyTimeoutStatus of a virtual host'],
@@ -52,6 +55,7 @@ plan tests => @rows + 2 * @status, need {needs(qw(rproxy))};
 my $s = RProxy::Server->new(config => <<"EOF");
 Listen 127.0.0.1:__PORT_v__
 Listen 127.0.0.1:__PORT_w__
+Listen 127.0.0.1:__PORT_x__
 Listen 127.0.0.1:__PORT_none__
 ProxyMaxForwards 9
 ProxyBlock blocked.invalid
@@ -64,7 +68,7 @@ ProxyPass /vblock http://localhost:1/
     ServerName v.test
     ProxyPreserveHost On
     ProxyVia On
-    ProxyBlock localhost
+    ProxyBlock localhos
     ProxyPass /err $u/err
     ProxyPass /errall $u/errall
     <Location /a/loc>
@@ -107,6 +111,13 @@ ProxyPass /vblock http://localhost:1/
     ProxyMaxForwards 3
     RProxyTimeoutStatus 502
     RProxyForwardedProto set
+</VirtualHost>
+<VirtualHost 127.0.0.1:__PORT_x__>
+    ServerName x.test
+    ProxyBlock localhost
+    BalancerMember balancer://blocked $u
+    ProxyPass /member balancer://blocked
+    ProxyPass /sock unix:none.sock|http://sock/
 </VirtualHost>
 <VirtualHost 127.0.0.1:__PORT_none__>
     ServerName none.test

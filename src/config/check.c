@@ -13,6 +13,7 @@
 
 #include "config/define.h"
 #include "config/health.h"
+#include "config/hosts.h"
 #include "config/names.h"
 #include "mapping/rules.h"
 #include "rproxy.h"
@@ -103,7 +104,7 @@ static int check_remote(apr_pool_t *p, const rp_server_conf_t *conf, const rp_wo
     if (worker->url.uds || !worker->configured) {
         return 0; /* what varies is looked at when a request comes */
     }
-    remote = rp_remote_of(conf, rp_url_str(p, &worker->url), worker->url.host);
+    remote = rp_remote_of(p, conf, rp_url_str(p, &worker->url), worker->url.host);
     if (remote == NULL) {
         return 0;
     }
@@ -304,6 +305,16 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
     return refused ? HTTP_INTERNAL_SERVER_ERROR : OK;
 }
 
+/* ProxyBlock is about addresses too. Names that have none now are only words. */
+static void resolve_blocked(apr_pool_t *pconf, server_rec *s)
+{
+    for (; s; s = s->next) {
+        rp_server_conf_t *conf = rp_server_conf(s);
+
+        conf->blocked = rp_blocked_addrs(pconf, conf->blocks);
+    }
+}
+
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     rp_reading_t *reading = rp_reading(pconf);
@@ -314,6 +325,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
                      "RP0242: mod_rproxy " RPROXY_VERSION_STRING ", built with httpd " AP_SERVER_BASEREVISION ", is configured");
         log_messages(reading, ptemp, s);
+        resolve_blocked(pconf, s);
     }
     return rv;
 }

@@ -93,6 +93,7 @@ typedef struct rp_server_conf_t {
     int handoff_threads;             /**< RProxyHandoffThreads, or -1 */
     int timeout_status;              /**< RProxyTimeoutStatus: 504 or 502, or -1 */
     apr_array_header_t *blocks;      /**< ProxyBlock: of const char * */
+    apr_array_header_t *blocked;     /**< their addresses, of rp_blocked_addr_t; made when the configuration was read */
     int balancer_growth;             /**< or -1 */
     rp_switch_e balancer_persist;
     apr_array_header_t *remotes;     /**< ProxyRemote, of rp_remote_t * */
@@ -188,7 +189,7 @@ int rp_section_matches(const rp_dir_conf_t *section, const char *url);
  * proxy. Configured workers never do (that is refused at startup); a destination from elsewhere
  * that does must not be contacted directly.
  */
-int rp_remote_applies(const rp_server_conf_t *conf, const char *url, const char *host);
+int rp_remote_applies(apr_pool_t *pool, const rp_server_conf_t *conf, const char *url, const char *host);
 
 /**
  * The worker of a request that a rule sent to url: the rule's own when its line has parameters,

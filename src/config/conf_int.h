@@ -60,7 +60,8 @@ void rp_notice_name(apr_pool_t *pconf, rp_notice_e kind, const char *name);
 void rp_notice_add(cmd_parms *cmd, rp_notice_e kind, const char *name);
 
 /** The ProxyRemote line that applies to a destination, or NULL (see rp_remote_applies). */
-const rp_remote_t *rp_remote_of(const rp_server_conf_t *conf, const char *url, const char *host);
+const rp_remote_t *rp_remote_of(apr_pool_t *pool, const rp_server_conf_t *conf, const char *url,
+                                const char *host);
 /** A ProxyRemote line for a message. */
 const char *rp_remote_str(apr_pool_t *pool, const rp_remote_t *remote);
 

@@ -65,6 +65,7 @@ const char *rp_set_remote(cmd_parms *cmd, void *mconfig, const char *match, cons
                           const char *creds);
 const char *rp_set_remote_match(cmd_parms *cmd, void *mconfig, const char *match, const char *url,
                                 const char *creds);
+const char *rp_set_noproxy(cmd_parms *cmd, void *mconfig, const char *arg);
 const char *rp_set_forward_only(cmd_parms *cmd, void *mconfig, const char *arg);
 const char *rp_set_forward_only_flag(cmd_parms *cmd, void *mconfig, int on);
 const char *rp_set_sister(cmd_parms *cmd, void *mconfig, const char *args);

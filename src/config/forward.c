@@ -8,6 +8,7 @@
 #include <http_log.h>
 #include <apr_strings.h>
 
+#include "config/hosts.h"
 #include "config/target.h"
 
 APLOG_USE_MODULE(rproxy);
@@ -122,37 +123,39 @@ static int remote_matches(const rp_remote_t *remote, const char *url)
     return ap_cstr_casecmpn(remote->match, url, n) == 0;
 }
 
-/* NoProxy: a host or address by name, or a domain (".example.com" or a parent of the host). */
-static int exempt(const rp_server_conf_t *conf, const char *host)
+int rp_remote_applies(apr_pool_t *pool, const rp_server_conf_t *conf, const char *url, const char *host)
 {
-    for (int i = 0; i < conf->noproxies->nelts; i++) {
-        const char *name = APR_ARRAY_IDX(conf->noproxies, i, const char *);
-        apr_size_t n = strlen(name);
-        apr_size_t h = strlen(host);
-
-        if (ap_cstr_casecmp(name, host) == 0
-            || (name[0] == '.' && h > n && ap_cstr_casecmp(host + h - n, name) == 0)) {
-            return 1;
-        }
-    }
-    return 0;
+    return rp_remote_of(pool, conf, url, host) != NULL;
 }
 
-int rp_remote_applies(const rp_server_conf_t *conf, const char *url, const char *host)
-{
-    return rp_remote_of(conf, url, host) != NULL;
-}
-
-const rp_remote_t *rp_remote_of(const rp_server_conf_t *conf, const char *url, const char *host)
+const rp_remote_t *rp_remote_of(apr_pool_t *pool, const rp_server_conf_t *conf, const char *url,
+                                const char *host)
 {
     for (int i = 0; i < conf->remotes->nelts; i++) {
         const rp_remote_t *remote = APR_ARRAY_IDX(conf->remotes, i, rp_remote_t *);
 
         if (remote_matches(remote, url)) {
-            return exempt(conf, host) ? NULL : remote;
+            return rp_host_exempt(pool, conf->noproxies, host) ? NULL : remote;
         }
     }
     return NULL;
+}
+
+const char *rp_set_noproxy(cmd_parms *cmd, void *mconfig, const char *arg)
+{
+    rp_server_conf_t *conf = rp_server_conf(cmd->server);
+    const char *err = rp_directive_check(cmd);
+    apr_ipsubnet_t *net;
+
+    (void)mconfig;
+    if (err == NULL && rp_net_looks(arg) && rp_net_parse(cmd->temp_pool, arg, &net) != APR_SUCCESS) {
+        err = apr_psprintf(cmd->pool, "NoProxy: \"%s\" is no address or network: write 192.0.2.1, 192.168, 192.168.112/21 (at most 32 "
+                           "bits) or 2001:db8::/32 (at most 128)", arg);
+    }
+    if (err == NULL) {
+        APR_ARRAY_PUSH(conf->noproxies, const char *) = arg;
+    }
+    return err;
 }
 
 const char *rp_remote_str(apr_pool_t *pool, const rp_remote_t *remote)

@@ -40,7 +40,7 @@ static const char *judge_remote(apr_pool_t *pool, const rp_server_conf_t *conf,
                                 const rp_worker_t *worker)
 {
     const rp_remote_t *remote =
-        worker->url.uds ? NULL : rp_remote_of(conf, worker->match, worker->url.host);
+        worker->url.uds ? NULL : rp_remote_of(pool, conf, worker->match, worker->url.host);
 
     return remote ? apr_psprintf(pool,
                                  "%s is to be reached through another proxy according to %s, which "

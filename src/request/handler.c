@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include "exchange/count.h"
+#include "config/hosts.h"
 #include "upstream/clock.h"
 #include "wire/headers.h"
 
@@ -101,21 +102,46 @@ static int is_tls_scheme(const char *scheme)
     return !strcasecmp(scheme, "https") || !strcasecmp(scheme, "wss");
 }
 
-static int check_blocked(rp_request_t *rq)
+static int blocked(rp_request_t *rq, const char *word)
 {
-    const apr_array_header_t *blocks = rq->sconf->blocks;
+    return rp_request_refuse(rq->r, HTTP_FORBIDDEN,
+                             apr_psprintf(rq->r->pool, "RP0222: ProxyBlock %s forbids the backend host %s", word, rq->route->url.host),
+                             "Connect to remote machine blocked");
+}
+
+/* ProxyBlock by address: whatever name leads to it. A name that can not be resolved is for the exchange to tell. */
+static int check_blocked_address(rp_request_t *rq)
+{
+    rp_address_t *address = &rq->endpoint->address;
+    apr_time_t now_us = rp_clock_now_us();
+    const char *word = NULL;
+    rp_addrset_t *set = NULL;
     int i;
 
-    for (i = 0; blocks != NULL && i < blocks->nelts; i++) {
-        const char *what = APR_ARRAY_IDX(blocks, i, const char *);
-        if (!strcmp(what, "*") || ap_strcasestr(rq->route->url.host, what)) {
-            return rp_request_refuse(rq->r, HTTP_FORBIDDEN,
-                                     apr_psprintf(rq->r->pool, "RP0222: ProxyBlock %s forbids the backend host %s", what,
-                                                  rq->route->url.host),
-                                     "Connect to remote machine blocked");
-        }
+    if (rp_address_cached(address, now_us, -1, &set) != APR_SUCCESS && rp_address_resolve(address, now_us, &set) != APR_SUCCESS) {
+        return OK;
     }
-    return OK;
+    for (i = 0; i < rp_addrset_count(set) && word == NULL; i++) {
+        word = rp_addr_blocked(rq->sconf->blocked, rp_addrset_at(set, i));
+    }
+    rp_addrset_unref(set);
+    return word ? blocked(rq, word) : OK;
+}
+
+/* The destination is known, a member of a balancer too. */
+static int check_blocked(rp_request_t *rq)
+{
+    const rp_server_conf_t *conf = rq->sconf;
+    const char *word;
+
+    if (conf->blocks->nelts == 0) {
+        return OK;
+    }
+    word = rp_host_blocked(conf->blocks, rq->route->url.host);
+    if (word != NULL) {
+        return blocked(rq, word);
+    }
+    return conf->blocked != NULL && conf->blocked->nelts > 0 && rq->endpoint->key.uds == NULL ? check_blocked_address(rq) : OK;
 }
 
 /* Only "chunked" alone can be unframed by httpd's own input filter (RFC 9112 6.1: others get 501). */
@@ -140,14 +166,14 @@ static int check_destination(rp_request_t *rq)
         return rp_balancing_begin(rq);
     }
     if (rq->sconf->remotes != NULL && rq->sconf->remotes->nelts > 0
-        && rp_remote_applies(rq->sconf, rp_url_str(r->pool, &rq->route->url), rq->route->url.host)) {
+        && rp_remote_applies(r->pool, rq->sconf, rp_url_str(r->pool, &rq->route->url), rq->route->url.host)) {
         return rp_request_refuse(r, HTTP_INTERNAL_SERVER_ERROR,
                                  apr_psprintf(r->pool, "RP0228: ProxyRemote asks that %s be reached through another proxy, which "
                                               "is not supported; exempt it with NoProxy or remove the ProxyRemote line",
                                               rq->route->url.host),
                                  "the destination can not be reached through another proxy");
     }
-    return check_blocked(rq);
+    return OK;
 }
 
 /* ---- settings of the exchange ---- */
@@ -470,6 +496,8 @@ static void close_if_body_left(rp_request_t *rq)
 /* What follows from the destination: Host, endpoint, settings. OK or a status. */
 static int aim(rp_request_t *rq)
 {
+    int status;
+
     if (rq->endpoint != NULL) { /* of the member tried before */
         rp_endpoint_release(rq->endpoint);
         rq->endpoint = NULL;
@@ -478,6 +506,12 @@ static int aim(rp_request_t *rq)
     if (rq->host == NULL || find_endpoint(rq) != APR_SUCCESS) {
         return rp_request_refuse(rq->r, HTTP_SERVICE_UNAVAILABLE, "RP0226: no connection pool for the destination",
                                  "the proxy has no resources left for a connection");
+    }
+    status = check_blocked(rq);
+    if (status != OK) {
+        rp_endpoint_release(rq->endpoint);
+        rq->endpoint = NULL;
+        return status;
     }
     set_exchange(rq);
     return OK;
