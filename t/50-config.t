@@ -163,7 +163,7 @@ my $misplaced = 0;
 for my $place (keys %place) {
     $misplaced += grep { !allowed($_, $place) } @names;
 }
-plan tests => 2 + keys(%values) + keys(%sections) + 2 * $refused + keys(%place) + $misplaced + 2 * keys(%place) + @names + 5 + 14,
+plan tests => 2 + keys(%values) + keys(%sections) + 2 * $refused + keys(%place) + $misplaced + 2 * keys(%place) + @names + 5 + 17,
     need {needs('rproxy', 'rproxy_reverse', 'rproxy_balancer')};
 
 is("@unknown",  '', 'every directive of this test is in the table');
