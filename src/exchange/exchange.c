@@ -430,7 +430,7 @@ void rp_exchange_tls_done(rp_exchange_t *ex, apr_status_t rv, const char *reason
 /* Why the connection can not be used again after a whole response. */
 static rp_refuse_e reuse_verdict(const rp_exchange_t *ex)
 {
-    if (ex->send != RP_SEND_DONE || ex->gave_up) {
+    if (ex->send != RP_SEND_DONE || ex->gave_up || ex->refused_early) {
         return RP_REFUSE_SHORT_BODY;
     }
     if (ex->extra_bytes || ex->conn->ops->buffered(ex->conn) > 0) {

@@ -122,6 +122,7 @@ struct rp_exchange_t {
     apr_size_t read_size;         /**< next body read, bytes */
     int gather;                   /**< what came with the head waits for the next read, which has more of it */
     int extra_bytes;              /**< bytes behind the end of the response */
+    int refused_early;            /**< no success, before the request was out: what is left of the body may be taken for a request */
     int gave_up;                  /**< the rest of the body was not read */
 
     /* tunnel */

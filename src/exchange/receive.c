@@ -105,6 +105,7 @@ static void final_head(rp_exchange_t *ex, const rp_h1_resp_t *resp)
     apr_status_t rv;
 
     ex->at->status = resp->status;
+    ex->refused_early = ex->send != RP_SEND_DONE && resp->status >= 300;
     if (ex->send == RP_SEND_HOLD) {
         ex->send = RP_SEND_BROKEN; /* the answer came instead of 100 Continue: the body stays where it is */
         apr_brigade_cleanup(ex->out);

@@ -334,6 +334,29 @@ START_TEST(early_answer_is_seen_although_the_upload_never_pauses)
 }
 END_TEST
 
+/* The refusal came before the request's end, the end of the refusal behind it: the backend may take the rest of the body for a request. */
+START_TEST(refused_upload_closes_although_it_was_sent_whole)
+{
+    static const char *const heads[] = {"HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\n", "HTTP/1.1 302 F\r\nContent-Length: 2\r\n\r\n",
+                                        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"};
+    static char body[60001];
+    rp_exchange_conf_t c = base_conf;
+    int i;
+
+    memset(body, 'b', 60000);
+    memcpy(body + 60000 - 3, "END", 3);
+    c.has_body = 1;
+    c.body_length = 60000;
+    for (i = 0; i < 3; i++) {
+        script_t s = {.responses = {apr_pstrcat(root, heads[i], "no", NULL)}, .gate = {"END"}, .gate_from = {strlen(heads[i])}, .body = body,
+                      .body_piece = 2000};
+        expect_gulp(&s, &c, RP_STEP_DONE, RP_FAIL_NONE);
+        ck_assert_uint_eq(W.bpos, 60000);
+        ck_assert_int_eq(W.refused[0], i == 2 ? RP_REFUSE_NONE : RP_REFUSE_SHORT_BODY);
+    }
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = world_tcase("send");
@@ -359,5 +382,6 @@ int main(void)
     tcase_add_test(tc, small_pieces_of_a_body_are_kept_together);
     tcase_add_test(tc, body_longer_than_announced_is_the_clients_fault);
     tcase_add_test(tc, early_answer_is_seen_although_the_upload_never_pauses);
+    tcase_add_test(tc, refused_upload_closes_although_it_was_sent_whole);
     return world_main(tc);
 }
