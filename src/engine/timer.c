@@ -73,6 +73,9 @@ apr_status_t rp_timer_set(rp_timers_t *ts, rp_timer_t *t, apr_time_t due_us)
 {
     apr_status_t rv;
 
+    if (due_us <= ts->running_us) {
+        due_us = ts->running_us + 1; /* for the next run: nobody keeps others from their turn */
+    }
     t->due_us = due_us;
     if (t->place != 0) {
         if (due_us < t->sorted_us) {
@@ -112,12 +115,10 @@ apr_time_t rp_timers_next(const rp_timers_t *ts)
     return ts->n > 0 ? ts->heap[1]->sorted_us : RP_TIMER_NEVER;
 }
 
-/* Timers set by the calls are due after now_us or are left alone: each call takes one from the number there was at the start. */
 void rp_timers_run(rp_timers_t *ts, apr_time_t now_us)
 {
-    apr_size_t left = ts->n;
-
-    while (left-- > 0 && ts->n > 0 && ts->heap[1]->sorted_us <= now_us) {
+    ts->running_us = now_us;
+    while (ts->n > 0 && ts->heap[1]->sorted_us <= now_us) {
         rp_timer_t *t = ts->heap[1];
 
         if (t->due_us > now_us) { /* was put off */
@@ -128,4 +129,5 @@ void rp_timers_run(rp_timers_t *ts, apr_time_t now_us)
         rp_timer_cancel(ts, t);
         t->fn(t, now_us);
     }
+    ts->running_us = 0;
 }

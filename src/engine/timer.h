@@ -28,6 +28,7 @@ struct rp_timer_t {
 typedef struct rp_timers_t {
     rp_timer_t **heap;     /**< heap[1..n] */
     apr_size_t n, room;
+    apr_time_t running_us; /**< while rp_timers_run is at it: its time; else 0 */
 } rp_timers_t;
 
 /** Free what the heap took from malloc; timers are their owners'. */

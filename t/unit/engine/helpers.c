@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pool of helper threads: bounded, on demand, deadlines, the end. Its source is built once more here, with threads of APR instead of httpd's. */
+#include "../pool_case.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include "engine/helpers.h"
+#include "upstream/clock.h"
+
+#define QUEUE_PER_THREAD 64 /* of helpers.c */
+#define FAR (rp_clock_now_us() + 60000000)
+
+/* A gate that jobs wait at. */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
+static int open_gate, inside, most_inside, done, late_ones;
+
+typedef struct work_t {
+    rp_job_t job; /* first */
+    int was_late, number;
+} work_t;
+
+static int order[64], norder;
+
+static void on_job(rp_job_t *job, apr_thread_t *thread, int late)
+{
+    work_t *w = (work_t *)job;
+
+    (void)thread;
+    (void)pthread_mutex_lock(&mutex);
+    w->was_late = late;
+    if (late) {
+        late_ones++;
+    }
+    else {
+        inside++;
+        most_inside = inside > most_inside ? inside : most_inside;
+        (void)pthread_cond_broadcast(&cond);
+        while (!open_gate) {
+            (void)pthread_cond_wait(&cond, &mutex);
+        }
+        inside--;
+    }
+    if (norder < 64) {
+        order[norder++] = w->number;
+    }
+    done++;
+    (void)pthread_cond_broadcast(&cond);
+    (void)pthread_mutex_unlock(&mutex);
+}
+
+static void wait_inside(int n)
+{
+    (void)pthread_mutex_lock(&mutex);
+    while (inside < n) {
+        (void)pthread_cond_wait(&cond, &mutex);
+    }
+    (void)pthread_mutex_unlock(&mutex);
+}
+
+static void wait_done(int n)
+{
+    (void)pthread_mutex_lock(&mutex);
+    while (done < n) {
+        (void)pthread_cond_wait(&cond, &mutex);
+    }
+    (void)pthread_mutex_unlock(&mutex);
+}
+
+static void let_all_go(void)
+{
+    (void)pthread_mutex_lock(&mutex);
+    open_gate = 1;
+    (void)pthread_cond_broadcast(&cond);
+    (void)pthread_mutex_unlock(&mutex);
+}
+
+static rp_helpers_t *create(int max)
+{
+    rp_helpers_t *hs;
+
+    ck_assert_int_eq(rp_helpers_create(&hs, pool, max), APR_SUCCESS);
+    return hs;
+}
+
+static apr_status_t submit(rp_helpers_t *hs, work_t *w, apr_time_t deadline_us)
+{
+    w->job.fn = on_job;
+    w->job.deadline_us = deadline_us;
+    return rp_helpers_submit(hs, &w->job);
+}
+
+START_TEST(no_thread_before_there_is_work)
+{
+    rp_helpers_t *hs = create(4);
+    rp_helpers_stat_t stat;
+    static work_t w;
+
+    rp_helpers_stat(hs, &stat);
+    ck_assert_int_eq(stat.threads, 0);
+    let_all_go();
+    ck_assert_int_eq(submit(hs, &w, FAR), APR_SUCCESS);
+    wait_done(1);
+    rp_helpers_stat(hs, &stat);
+    ck_assert_int_eq(stat.threads, 1);
+    ck_assert_uint_eq(stat.jobs, 1);
+    ck_assert_uint_eq(stat.late, 0);
+    rp_helpers_stop(hs);
+}
+END_TEST
+
+START_TEST(never_more_threads_than_allowed_the_rest_waits)
+{
+    rp_helpers_t *hs = create(3);
+    rp_helpers_stat_t stat;
+    static work_t w[20];
+    int i;
+
+    for (i = 0; i < 20; i++) {
+        ck_assert_int_eq(submit(hs, &w[i], FAR), APR_SUCCESS);
+    }
+    wait_inside(3);
+    rp_helpers_stat(hs, &stat);
+    ck_assert_int_eq(stat.threads, 3);
+    ck_assert_int_eq(stat.busy, 3);
+    ck_assert_int_eq(stat.queued, 17);
+    let_all_go();
+    wait_done(20);
+    ck_assert_int_eq(most_inside, 3);
+    rp_helpers_stop(hs);
+}
+END_TEST
+
+/* As many at once as there may be threads, although some were idle for a moment in between. */
+START_TEST(burst_gets_all_the_threads)
+{
+    rp_helpers_t *hs = create(8);
+    static work_t first, w[8];
+    int i;
+
+    let_all_go();
+    ck_assert_int_eq(submit(hs, &first, FAR), APR_SUCCESS);
+    wait_done(1);
+    (void)pthread_mutex_lock(&mutex);
+    open_gate = 0;
+    (void)pthread_mutex_unlock(&mutex);
+    for (i = 0; i < 8; i++) {
+        ck_assert_int_eq(submit(hs, &w[i], FAR), APR_SUCCESS);
+    }
+    wait_inside(8);
+    let_all_go();
+    wait_done(9);
+    rp_helpers_stop(hs);
+}
+END_TEST
+
+START_TEST(queue_is_first_in_first_out)
+{
+    rp_helpers_t *hs = create(1);
+    static work_t w[30];
+    int i;
+
+    for (i = 0; i < 30; i++) {
+        w[i].number = i;
+        ck_assert_int_eq(submit(hs, &w[i], FAR), APR_SUCCESS);
+    }
+    let_all_go();
+    wait_done(30);
+    for (i = 0; i < 30; i++) {
+        ck_assert_int_eq(order[i], i);
+    }
+    rp_helpers_stop(hs);
+}
+END_TEST
+
+START_TEST(full_queue_refuses)
+{
+    rp_helpers_t *hs = create(1);
+    static work_t w[QUEUE_PER_THREAD + 2];
+    int i;
+
+    ck_assert_int_eq(submit(hs, &w[0], FAR), APR_SUCCESS);
+    wait_inside(1);
+    for (i = 1; i <= QUEUE_PER_THREAD; i++) {
+        ck_assert_int_eq(submit(hs, &w[i], FAR), APR_SUCCESS);
+    }
+    ck_assert_int_eq(submit(hs, &w[i], FAR), APR_EAGAIN);
+    let_all_go();
+    wait_done(QUEUE_PER_THREAD + 1);
+    rp_helpers_stop(hs);
+}
+END_TEST
+
+START_TEST(past_its_deadline_is_late)
+{
+    rp_helpers_t *hs = create(1);
+    rp_helpers_stat_t stat;
+    static work_t a, b, c;
+
+    ck_assert_int_eq(submit(hs, &a, FAR), APR_SUCCESS);
+    wait_inside(1);
+    ck_assert_int_eq(submit(hs, &b, rp_clock_now_us() - 1), APR_SUCCESS);
+    ck_assert_int_eq(submit(hs, &c, FAR), APR_SUCCESS);
+    let_all_go();
+    wait_done(3);
+    ck_assert_int_eq(a.was_late, 0);
+    ck_assert_int_eq(b.was_late, 1);
+    ck_assert_int_eq(c.was_late, 0);
+    rp_helpers_stat(hs, &stat);
+    ck_assert_uint_eq(stat.late, 1);
+    rp_helpers_stop(hs);
+}
+END_TEST
+
+static void *open_soon(void *unused)
+{
+    (void)usleep(20000);
+    let_all_go();
+    return unused;
+}
+
+START_TEST(stop_waits_for_the_running_and_tells_the_queued)
+{
+    rp_helpers_t *hs = create(2);
+    rp_helpers_stat_t stat;
+    static work_t w[6];
+    pthread_t opener;
+    int i;
+
+    for (i = 0; i < 6; i++) {
+        ck_assert_int_eq(submit(hs, &w[i], FAR), APR_SUCCESS);
+    }
+    wait_inside(2);
+    ck_assert_int_eq(pthread_create(&opener, NULL, open_soon, NULL), 0);
+    rp_helpers_stop(hs);
+    ck_assert_int_eq(done, 6);
+    ck_assert_int_eq(late_ones, 4);
+    rp_helpers_stat(hs, &stat);
+    ck_assert_int_eq(stat.threads, 0);
+    ck_assert_int_eq(submit(hs, &w[0], FAR), APR_EAGAIN);
+    ck_assert_int_eq(pthread_join(opener, NULL), 0);
+}
+END_TEST
+
+START_TEST(stop_without_a_job_ends_idle_threads)
+{
+    rp_helpers_t *hs = create(2);
+    rp_helpers_stat_t stat;
+    static work_t w;
+
+    let_all_go();
+    ck_assert_int_eq(submit(hs, &w, FAR), APR_SUCCESS);
+    wait_done(1);
+    rp_helpers_stop(hs);
+    rp_helpers_stat(hs, &stat);
+    ck_assert_int_eq(stat.threads, 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("helpers");
+    TCase *tc = case_new(s, "helpers");
+
+    tcase_add_test(tc, no_thread_before_there_is_work);
+    tcase_add_test(tc, never_more_threads_than_allowed_the_rest_waits);
+    tcase_add_test(tc, burst_gets_all_the_threads);
+    tcase_add_test(tc, queue_is_first_in_first_out);
+    tcase_add_test(tc, full_queue_refuses);
+    tcase_add_test(tc, past_its_deadline_is_late);
+    tcase_add_test(tc, stop_waits_for_the_running_and_tells_the_queued);
+    tcase_add_test(tc, stop_without_a_job_ends_idle_threads);
+    return suite_main(s);
+}
