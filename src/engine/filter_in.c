@@ -49,7 +49,7 @@ static apr_status_t sock_read(rp_owned_t *o, apr_bucket_brigade *bb)
     } while (n < 0 && errno == EINTR);
     if (n > 0) {
         APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_heap_create(buf, (apr_size_t)n, NULL, o->c->bucket_alloc));
-        if ((apr_size_t)n < sizeof(buf) && !o->peer_eof) {
+        if ((apr_size_t)n < sizeof(buf) && !o->peer_eof && o->on_loop) {
             o->readable = 0; /* edge-triggered: more will be announced */
         }
         return APR_SUCCESS;
@@ -57,7 +57,9 @@ static apr_status_t sock_read(rp_owned_t *o, apr_bucket_brigade *bb)
     if (n == 0) {
         return APR_EOF;
     }
-    o->readable = 0;
+    if (o->on_loop) {
+        o->readable = 0;
+    }
     return errno;
 }
 
@@ -145,10 +147,11 @@ static apr_status_t gather(rp_owned_t *o, apr_read_type_e block)
     return rv;
 }
 
-/* 1: an attempt may give bytes. TLS may hold some although the socket has none, so there only an attempt tells. */
+/* 1: an attempt may give bytes. TLS may hold some although the socket has none, so there only an attempt tells. Nor does a helper
+ * know: it looks at the socket by itself, and what the loop heard is for the loop. */
 static int may_have_more(const rp_owned_t *o)
 {
-    return o->readable || o->peer_eof || o->in_maybe;
+    return !o->on_loop || o->readable || o->peer_eof || o->in_maybe;
 }
 
 static apr_status_t gather_nonblocking(rp_owned_t *o)
@@ -160,7 +163,7 @@ static apr_status_t gather_nonblocking(rp_owned_t *o)
     }
     rv = gather(o, APR_NONBLOCK_READ);
     o->in_maybe = rv == APR_SUCCESS && !o->plain;
-    if (APR_STATUS_IS_EAGAIN(rv)) {
+    if (APR_STATUS_IS_EAGAIN(rv) && o->on_loop) {
         o->readable = 0;
     }
     return rv;

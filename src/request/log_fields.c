@@ -105,6 +105,7 @@ static const struct {
     {"proxy-source-port", source_port},
 };
 #define FIELDS (sizeof(fields) / sizeof(fields[0]))
+#define LANE "rproxy-lane" /* of every request, proxied or not */
 
 /* ---- when a request is logged ---- */
 
@@ -119,19 +120,14 @@ static const rp_request_t *proxied(const request_rec *r)
     return rq;
 }
 
-static int log_transaction(request_rec *r)
+static void note_attempts(request_rec *r, request_rec *last)
 {
-    rp_switch_e asked = rp_server_conf(r->server)->log_fields;
-    const rp_request_t *rq = (asked == RP_UNSET ? wanted : asked == RP_ON) ? proxied(r) : NULL;
-    request_rec *last = r;
+    const rp_request_t *rq = proxied(r);
     const rp_attempt_t *at;
     int n = 0;
 
     if (rq == NULL || rq->ex == NULL || (at = rp_exchange_attempts(rq->ex, &n), n < 1)) {
-        return DECLINED;
-    }
-    while (last->next != NULL) {
-        last = last->next; /* the one whose notes %{...}n shows; %<{...}n shows those of the first */
+        return;
     }
     for (size_t i = 0; i < FIELDS; i++) {
         const char *value = fields[i].value(r->pool, rq, at, n);
@@ -141,18 +137,47 @@ static int log_transaction(request_rec *r)
             apr_table_setn(last->notes, fields[i].note, value);
         }
     }
+}
+
+static int log_transaction(request_rec *r)
+{
+    rp_switch_e asked = rp_server_conf(r->server)->log_fields;
+    const char *lane = rp_lane_str(rp_engine_lane(r));
+    request_rec *last = r;
+
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r, "RP0314: this request took the lane \"%s\"", lane);
+    if (asked == RP_UNSET ? !wanted : asked != RP_ON) {
+        return DECLINED;
+    }
+    while (last->next != NULL) {
+        last = last->next; /* the one whose notes %{...}n shows; %<{...}n shows those of the first */
+    }
+    apr_table_setn(r->notes, LANE, lane);
+    apr_table_setn(last->notes, LANE, lane);
+    note_attempts(r, last);
     return DECLINED;
 }
 
 /* ---- who asks for them ---- */
 
+static int text_names_a_field(const char *text)
+{
+    if (strstr(text, LANE) != NULL) {
+        return 1;
+    }
+    for (size_t i = 0; i < FIELDS; i++) {
+        if (strstr(text, fields[i].note) != NULL) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static int names_a_field(const ap_directive_t *node)
 {
     for (; node != NULL; node = node->next) {
-        for (size_t i = 0; node->args != NULL && i < FIELDS; i++) {
-            if (strstr(node->args, fields[i].note) != NULL) {
-                return 1;
-            }
+        if (node->args != NULL && text_names_a_field(node->args)) {
+            return 1;
         }
         if (node->first_child != NULL && names_a_field(node->first_child)) {
             return 1;

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+# Which lane a request takes: on the event loop, on a helper, on a thread of the MPM; and that it is answered there.
+use strict;
+use warnings;
+use Apache::Test qw(-withtestmore);
+use RProxy::Backend;
+use RProxy::Client qw(get post);
+use RProxy::Env    qw(needs);
+use RProxy::Server;
+
+my @modules = qw(include ratelimit env alias);
+plan tests => 54, need { needs('rproxy', 'mpm_event', 'mpm_prefork', @modules) };
+
+my $backend = RProxy::Backend->new;
+my $url     = $backend->url;
+my $dead    = RProxy::Backend->new;
+$dead->refuse;
+
+my $config = <<"CONF";
+LogFormat "%{X-Test-Id}i lane=%{rproxy-lane}n %>s %B" lanes
+CustomLog "__ROOT__/lanes" lanes
+ProxyPass /b        $url
+ProxyPass /hand     $url
+ProxyPass /slow     $url
+ProxyPass /dead     @{[$dead->url]}
+ProxyPass /deadpage @{[$dead->url]}
+<Location /hand>
+    RProxyLane handoff
+</Location>
+<Location /slow>
+    SetOutputFilter RATE_LIMIT
+    SetEnv rate-limit 4096
+</Location>
+<Location /deadpage>
+    ErrorDocument 503 /sorry.html
+</Location>
+<Location /ssi>
+    Options +Includes
+    SetOutputFilter INCLUDES
+</Location>
+Redirect /moved http://elsewhere.test/
+CONF
+
+sub server {
+    my ($more, %opt) = @_;
+    my $s = RProxy::Server->new(modules => \@modules, config => $config . ($more // ''),
+        loglevel => 'info rproxy:debug', %opt);
+    mkdir $s->root . '/htdocs/ssi';
+    $s->write_file('htdocs/sorry.html',     "so sorry\n");
+    $s->write_file('htdocs/ssi/index.html', qq(<!--#include virtual="/b/id/7"-->+<!--#echo var="REQUEST_URI"-->\n));
+    return $s;
+}
+
+# The lane that the access log has for this request.
+sub lane {
+    my ($s, $id) = @_;
+    RProxy::Env::wait_until(10, sub { $s->_read('lanes') =~ /^\Q$id\E lane=(\S+)/m }) or return 'not logged';
+    my ($lane) = $s->_read('lanes') =~ /^\Q$id\E lane=(\S+)/m;
+    return $lane;
+}
+
+my $n = 0;
+
+sub check {
+    my ($s, $lane, $name, $target, $status, $body, %opt) = @_;
+    my $id     = 'r' . ++$n;
+    my $method = defined $opt{body} || $opt{chunks} ? 'POST' : 'GET';
+    my $r      = RProxy::Client->one($s, $method, $target, id => $id, %opt);
+    is $r->status, $status, "$name: status" or diag $r->raw_head, $s->error_log;
+    ok defined $body && $r->body =~ $body, "$name: body" or diag $r->body;
+    is lane($s, $id), $lane, "$name: lane $lane";
+    return;
+}
+
+{
+    my $s = server(<<'CONF');
+Listen 127.0.0.1:__PORT_block__
+Listen 127.0.0.1:__PORT_hand__
+<VirtualHost 127.0.0.1:__PORT_block__>
+    RProxyLane blocking
+</VirtualHost>
+<VirtualHost 127.0.0.1:__PORT_hand__>
+    RProxyLane handoff
+</VirtualHost>
+CONF
+    check($s, 'inline',  'GET',                    '/b/id/1', 200, qr/^id 1 r\d+$/);
+    check($s, 'inline',  'POST',                   '/b/echo/x', 200, qr/^a{60000}$/, body => 'a' x 60000);
+    check($s, 'inline',  'chunked',                '/b/echo/x', 200, qr/^abcd$/, chunks => ['ab', 'cd']);
+    check($s, 'inline',  'refused backend',        '/dead/x', 503, qr/Proxy Error/);
+    check($s, 'handoff', 'local error page',       '/deadpage/x', 503, qr/^so sorry$/);
+    check($s, 'handoff', 'file',                   '/index.html', 200, qr/^local index$/);
+    check($s, 'handoff', 'no file',                '/nothing', 404, qr/Not Found/);
+    check($s, 'handoff', 'page with a proxied part', '/ssi/index.html', 200, qr{^id 7 r\d+\s*\+/ssi/index.html});
+    check($s, 'handoff', 'RProxyLane handoff in a section', '/hand/id/2', 200, qr/^id 2 r\d+$/);
+    check($s, 'handoff', 'the same with a body',   '/hand/echo/x', 200, qr/^b{60000}$/, body => 'b' x 60000);
+    check($s, 'handoff', 'filter that sleeps',     '/slow/id/3', 200, qr/^id 3 r\d+$/);
+    check($s, 'blocking', 'virtual host with RProxyLane blocking', '/b/id/4', 200, qr/^id 4 r\d+$/, port => 'block');
+    check($s, 'handoff', 'virtual host with RProxyLane handoff', '/b/id/5', 200, qr/^id 5 r\d+$/, port => 'hand');
+    check($s, 'handoff', 'a body there', '/b/echo/x', 200, qr/^(?:c{50000}){6}$/, body => 'c' x 300000, port => 'hand');
+
+    # all of them one after the other on one connection
+    my $c = RProxy::Client->new($s);
+    for my $target (qw(/b/id/1 /index.html /hand/id/1 /b/id/1 /nothing /b/id/1)) {
+        $c->request('GET', $target, id => "chain$n");
+        my $r = $c->response;
+        is lane($s, 'chain' . $n++), $target =~ m{^/b} ? 'inline' : 'handoff', "one connection, $target";
+    }
+    ok $s->wait_log(qr/RP0314: this request took the lane "inline"/), 'the lane is in the log at debug';
+    ok $s->wait_log(qr/RP0314: this request took the lane "handoff"/), 'also another one';
+    unlike $s->error_log, qr/RP0300|RP0302/, 'nothing waited on a loop';
+}
+
+{
+    my $s = server("RProxyEventLoop off\n");
+    my $r = get($s, '/b/id/1', id => 'off');
+    is lane($s, 'off'), 'blocking', 'RProxyEventLoop off';
+}
+
+{
+    my $s = RProxy::Server->new(mpm => 'prefork', start => 0, threads => 2,
+        config => "RProxyEventLoop on\nProxyPass /b $url\n");
+    $s->start; # it listens for a moment
+    ok RProxy::Env::wait_until(10, sub { !$s->alive }), 'RProxyEventLoop on under prefork: httpd does not start';
+    like $s->error_log . $s->stderr, qr/RP0312: RProxyEventLoop on is impossible: the MPM is not event; write auto or off/,
+        'and says why';
+}
