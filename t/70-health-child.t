@@ -33,7 +33,13 @@ sub checker {
     return $line =~ /\[pid (\d+)/ ? $1 : undef;
 }
 sub checks { return $b->count('path:/hc') }
-sub who { my ($s) = @_; my $r = get($s, '/c/id/1'); return $r->header('X-Backend') // $r->status }
+
+# Who answers. A child that was just told to leave may close a connection that it has accepted: asked again then.
+sub who {
+    my ($s) = @_;
+    my $r = wait_until(5, sub { my $got = get($s, '/c/id/1'); $got->status ? $got : undef }) or return 'nobody';
+    return $r->header('X-Backend') // $r->status;
+}
 
 # --- the child dies in the middle of a check ---
 {

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "balancer/health_check.h"
 #include "balancer/live.h"
 #include "balancer/settings.h"
 #include "upstream/clock.h"
@@ -201,8 +202,8 @@ static const char *keys_str(const rp_admin_t *a, const rp_setting_t *rows, int n
 }
 
 /* What a key and its value mean for a member; NULL: fine, else the sentence. */
-static const char *member_parse(const rp_admin_t *a, const char *key, const char *value, const rp_setting_t **row,
-                                rp_member_settings_t *out, unsigned *set, unsigned *clear)
+static const char *member_parse(const rp_admin_t *a, const rp_balancer_t *b, const char *key, const char *value,
+                                const rp_setting_t **row, rp_member_settings_t *out, unsigned *set, unsigned *clear)
 {
     rp_worker_params_t params;
     const char *wrong;
@@ -216,6 +217,9 @@ static const char *member_parse(const rp_admin_t *a, const char *key, const char
     }
     rp_worker_params_init(&params);
     wrong = rp_worker_param_set(a->pool, &params, key, value);
+    if (wrong == NULL) {
+        wrong = rp_health_setting_check(rp_live_core(), b->conf->server, a->pool, key, value);
+    }
     if (wrong == NULL) {
         *set = params.status_set;
         *clear = params.status_clear;
@@ -242,7 +246,7 @@ apr_status_t rp_admin_member_set(const rp_admin_t *a, rp_balancer_t *b, const ch
     held_t h;
     apr_status_t rv;
 
-    *message = member_parse(a, key, value, &row, &wanted, &set, &clear);
+    *message = member_parse(a, b, key, value, &row, &wanted, &set, &clear);
     if (*message != NULL) {
         return APR_EINVAL;
     }
@@ -421,8 +425,8 @@ int rp_admin_places_free(const rp_balancer_t *b)
 }
 
 /* Parameters of a new member over its defaults; NULL or a sentence. */
-static const char *new_settings(const rp_admin_t *a, const rp_worker_t *worker, const char *const *params, rp_member_settings_t *out,
-                                unsigned *status)
+static const char *new_settings(const rp_admin_t *a, const rp_balancer_t *b, const rp_worker_t *worker, const char *const *params,
+                                rp_member_settings_t *out, unsigned *status)
 {
     int i;
 
@@ -431,7 +435,7 @@ static const char *new_settings(const rp_admin_t *a, const rp_worker_t *worker, 
         const rp_setting_t *row;
         rp_member_settings_t one;
         unsigned set, clear;
-        const char *wrong = member_parse(a, params[i], params[i + 1], &row, &one, &set, &clear);
+        const char *wrong = member_parse(a, b, params[i], params[i + 1], &row, &one, &set, &clear);
 
         if (wrong == NULL && row == NULL && (set | clear) & ~(unsigned)FLAGS_SETTABLE) {
             wrong = said(a, "status: \"%s\": write letters of I N U D S E H C R with + or - before them", params[i + 1]);
@@ -508,7 +512,7 @@ apr_status_t rp_admin_member_add(const rp_admin_t *a, rp_balancer_t *b, const ch
         *message = said(a, "url: %s", *message);
         return APR_EINVAL;
     }
-    *message = new_settings(a, worker, params, &settings, &status);
+    *message = new_settings(a, b, worker, params, &settings, &status);
     if (*message != NULL) {
         return APR_EINVAL;
     }

@@ -34,6 +34,10 @@ typedef struct rp_health_outcome_t {
     apr_interval_time_t took_us;
 } rp_health_outcome_t;
 
+/** What of a health check setting can be judged only here, when it is changed at run time: hcexpr must be a ProxyHCExpr of the server
+ * that defines the balancer, and hcuri must be able to stand in a request. core may be NULL. @return NULL, or a sentence from pool */
+const char *rp_health_setting_check(const rproxy_api_t *core, const server_rec *s, apr_pool_t *pool, const char *key, const char *value);
+
 /** Make the check on the calling thread. cancel: may be NULL. */
 void rp_health_check(const rproxy_api_t *core, const rp_health_plan_t *plan, rp_probe_cancel_t *cancel, apr_pool_t *pool,
                      rp_health_outcome_t *out);

@@ -21,6 +21,7 @@ static struct {
 } child;
 
 void rp_live_configure(const rproxy_api_t *core) { core_api = core; }
+const rproxy_api_t *rp_live_core(void) { return core_api; }
 
 /* ---- workers of added members ---- */
 

@@ -12,6 +12,8 @@
 
 /** The functions of mod_rproxy; post_config. */
 void rp_live_configure(const rproxy_api_t *core);
+/** The same; NULL before. Any thread. */
+const rproxy_api_t *rp_live_core(void);
 
 /** Child: make the mutex and the first rp_live_t of each (of rp_balancer_t *). */
 apr_status_t rp_live_child_init(const apr_array_header_t *balancers) RP_WARN_UNUSED;

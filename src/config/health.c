@@ -225,7 +225,7 @@ static int names_check(const rp_server_conf_t *own, rp_worker_t *worker)
     if (template) {
         template_take(p, template->params);
     }
-    if (p->hcexpr && !name_find(own->hc_exprs, p->hcexpr)) {
+    if (p->hcexpr && *p->hcexpr && !name_find(own->hc_exprs, p->hcexpr)) {
         REFUSE("RP0008: %s: %s: hcexpr=%s: this server has no ProxyHCExpr of that name",
                worker->defined_at, worker->name, p->hcexpr);
         return 1;

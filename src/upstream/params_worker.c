@@ -116,7 +116,7 @@ static const rp_param_row_t rows[] = {
     {ROW("hctemplate", STRING, hctemplate, 1, 63), .example = "tcp5", .dflt = "none",
      .help = "Name of a ProxyHCTemplate whose settings hold where the member has none of its "
              "own."},
-    {ROW("hcexpr", STRING, hcexpr, 1, 15), .example = "ok234", .dflt = "none",
+    {ROW("hcexpr", STRING, hcexpr, 0, 15), .example = "ok234", .dflt = "none",
      .help = "Name of a ProxyHCExpr that decides whether an answer is good, instead of its "
              "status being 200 to 399."},
 };

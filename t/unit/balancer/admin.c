@@ -58,6 +58,8 @@ START_TEST(member_setting_is_seen_and_said_to_be_of_run_time)
     set_ok("http://a:81", "redirect", "rb", "redirect none -> rb");
     set_ok("http://a:81", "redirect", "rb", NULL);
     set_ok("http://a:81", "hcinterval", "500ms", "hcinterval 30 -> 500ms");
+    set_ok("http://a:81", "hcexpr", "known", "hcexpr none -> known");
+    set_ok("http://a:81", "hcexpr", "", "hcexpr known -> none");
     live = rp_live_acquire(c);
     m = rp_live_find(live, "http://a:81");
     ck_assert_ptr_nonnull(m);
@@ -84,7 +86,7 @@ START_TEST(bad_values_name_field_value_and_range)
         {"loadfactor", "0.5", "from 1 to 100"}, {"loadfactor", "x", "\"x\""},      {"lbset", "100", "0 to 99"},
         {"lbset", "-1", "\"-1\""},               {"route", "a\nb", "route"},        {"status", "+X", "status"},
         {"hcpasses", "many", "hcpasses"},        {"max", "5", "loadfactor, lbset"}, {"", "5", "loadfactor"},
-        {"status", "+D-D+O", "I N U D S"}};
+        {"status", "+D-D+O", "I N U D S"},       {"hcexpr", "gone", "no ProxyHCExpr \"gone\""}, {"hcuri", "/a b", "blank"}};
     rp_member_settings_t before = settings_of(c, 0), after;
     int i;
 

@@ -120,9 +120,18 @@ static int persist(const server_rec *s)
     return world_persist;
 }
 
+static ap_expr_info_t *find_expr(const server_rec *s, const char *name)
+{
+    static ap_expr_info_t known;
+
+    (void)s;
+    return strcmp(name, "known") == 0 ? &known : NULL;
+}
+
 static const rproxy_api_t world_core = {.version = RPROXY_API_VERSION,
                                         .balancer_persist = persist,
                                         .member_make = make_worker,
+                                        .health_expr = find_expr,
                                         .member_ready = rp_worker_child_init};
 
 /* ---- a generation ---- */

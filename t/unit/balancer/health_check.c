@@ -161,6 +161,24 @@ START_TEST(what_is_our_fault_says_nothing)
 }
 END_TEST
 
+START_TEST(settings_of_run_time_are_judged)
+{
+    static const struct {
+        const char *key, *value, *wrong;
+    } rows[] = {{"hcexpr", "known", NULL},       {"hcexpr", "", NULL},
+                {"HCexpr", "gone", "has no ProxyHCExpr \"gone\""}, {"hcuri", "/a%20b", NULL},
+                {"hcuri", "/a b", "a blank"},    {"hcmethod", "a b", NULL}};
+    int i;
+
+    for (i = 0; i < ROWS(rows); i++) {
+        const char *said = rp_health_setting_check(&core, NULL, pool, rows[i].key, rows[i].value);
+
+        ck_assert(rows[i].wrong == NULL ? said == NULL : said != NULL && strstr(said, rows[i].wrong) != NULL);
+    }
+    ck_assert_ptr_null(rp_health_setting_check(NULL, NULL, pool, "hcexpr", "gone"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("balancer/health_check");
@@ -174,5 +192,6 @@ int main(void)
     tcase_add_test(tc, connecting_is_enough_for_tcp);
     tcase_add_test(tc, what_fails_is_bad);
     tcase_add_test(tc, what_is_our_fault_says_nothing);
+    tcase_add_test(tc, settings_of_run_time_are_judged);
     return suite_main(s);
 }
