@@ -9,7 +9,7 @@ use RProxy::Env    qw(needs wait_until);
 use RProxy::Metrics;
 use RProxy::Server;
 
-plan tests => 84, need {needs(qw(rproxy rproxy_balancer slotmem_shm))};
+plan tests => 91, need {needs(qw(rproxy rproxy_balancer slotmem_shm))};
 
 my $b    = RProxy::Backend->new(name => 'b');
 my $url  = $b->url;
@@ -75,6 +75,24 @@ my $scrapes = page()->value('rproxy_scrapes_total');
 is page()->value('rproxy_scrapes_total'), $scrapes + 1, 'rproxy_scrapes_total by one a page';
 $tested{$_} = 1 for qw(rproxy_build_info rproxy_scrapes_total);
 
+# --- event loops ---
+my $own = value('rproxy_client_connections', worker => undef); # the connection that asks
+cmp_ok $own, '<=', 2, 'few connections';
+my @open = map { my $c = RProxy::Client->new($s); $c->request('GET', '/p/id/1'); $c->response; $c } 1 .. 5;
+is_now($own + 5, 'rproxy_client_connections', worker => undef);
+$_->close for @open;
+is_now($own, 'rproxy_client_connections', worker => undef);
+my $taken = value('rproxy_client_connections_taken_total', worker => undef);
+is value('rproxy_client_connections_taken_total', worker => undef), $taken + 1, 'rproxy_client_connections_taken_total by one: the next that asks';
+my ($turns, $busy) = map { value($_, worker => undef) } qw(rproxy_loop_turns_total rproxy_loop_busy_seconds_total);
+my $c = RProxy::Client->new($s);
+for (1 .. 50) { $c->request('GET', '/p/id/1'); $c->response }
+cmp_ok value('rproxy_loop_turns_total', worker => undef), '>=', $turns + 50, 'rproxy_loop_turns_total by one or more for each request';
+my $spent = value('rproxy_loop_busy_seconds_total', worker => undef) - $busy;
+ok $spent > 50e-6 && $spent < 30, 'rproxy_loop_busy_seconds_total by the time of 50 requests' or diag($spent);
+cmp_ok value('rproxy_loop_slow_turns_total', worker => undef), '<=', value('rproxy_loop_turns_total', worker => undef) / 10, 'rproxy_loop_slow_turns_total: few';
+$tested{"rproxy_$_"} = 1 for qw(client_connections_taken_total loop_turns_total loop_busy_seconds_total loop_slow_turns_total);
+
 # --- requests ---
 for my $status (200, 302, 404, 503) {
     my $class = int($status / 100) . 'xx';
@@ -132,7 +150,7 @@ $b->raw_answer('/bytes', $answer);
 moves(length $answer, ['rproxy_received_bytes_total'], ask('/p/bytes'));
 $b->reset;
 my $sent = value('rproxy_sent_bytes_total', %p);
-my $c    = RProxy::Client->new($s);
+$c = RProxy::Client->new($s);
 $c->request('POST', '/p/echo', body => 'y' x 5000, close => 1);
 is $c->response->status, 200, 'a body';
 my $last = $b->last_request;

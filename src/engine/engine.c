@@ -226,7 +226,9 @@ static apr_status_t start_loop(rp_engine_loop_t *el, apr_pool_t *p, const rp_eng
     APR_RING_INIT(&el->graves, rp_grave_t, link);
     el->stop_post.fn = on_stop;
     el->helpers = engine.helpers;
+    el->stat = conf->stat;
     if (rv == APR_SUCCESS) {
+        rp_loop_count_in(el->loop, conf->stat);
         rv = rp_endpoints_create(&el->endpoints, p, conf->unconfigured_max);
     }
     if (rv == APR_SUCCESS) {

@@ -38,6 +38,7 @@ typedef struct rp_engine_conf_t {
     int helpers;          /**< RProxyHandoffThreads */
     int unconfigured_max; /**< endpoints outside the configuration, per loop */
     rp_lane_e (*lane_of)(const server_rec *s); /**< RProxyLane of a server outside of sections */
+    rp_child_stat_t *stat;/**< of this child: where connections and turns are counted; never NULL in a child */
 } rp_engine_conf_t;
 
 /** A client connection that a loop owns; lives in the connection's pool. */

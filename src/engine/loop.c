@@ -42,6 +42,7 @@ struct rp_loop_t {
         int stop;
     } shared;
     rp_loop_stat_t stat;
+    rp_child_stat_t *shared_stat; /* of all loops of the child, or NULL */
 };
 
 /* ---- life ---- */
@@ -275,9 +276,19 @@ static void count_turn(rp_loop_t *loop, apr_interval_time_t us)
     if (us > RP_LOOP_SLOW_US) {
         __atomic_store_n(&s->slow_turns, s->slow_turns + 1, __ATOMIC_RELAXED);
     }
+    if (loop->shared_stat != NULL) {
+        rp_stat_add(&loop->shared_stat->turns, 1);
+        rp_stat_add(&loop->shared_stat->busy_us, (apr_uint64_t)us);
+        rp_stat_add(&loop->shared_stat->slow_turns, us > RP_LOOP_SLOW_US);
+    }
     if ((apr_uint64_t)us > s->longest_us) {
         __atomic_store_n(&s->longest_us, (apr_uint64_t)us, __ATOMIC_RELAXED);
     }
+}
+
+void rp_loop_count_in(rp_loop_t *loop, rp_child_stat_t *stat)
+{
+    loop->shared_stat = stat;
 }
 
 void rp_loop_stat(const rp_loop_t *loop, rp_loop_stat_t *out)

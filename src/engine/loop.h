@@ -12,6 +12,7 @@
 
 #include "engine/epoll.h"
 #include "engine/timer.h"
+#include "upstream/stat.h"
 
 typedef struct rp_loop_t rp_loop_t;
 typedef struct rp_watch_t rp_watch_t;
@@ -42,6 +43,8 @@ apr_status_t rp_loop_create(rp_loop_t **out, apr_pool_t *pool, int index) RP_WAR
 void rp_loop_run(rp_loop_t *loop);
 /** Let rp_loop_run return after the turn under way. Any thread, also twice. */
 void rp_loop_stop(rp_loop_t *loop);
+/** Count turns there as well; before the thread runs. stat outlives the loop. */
+void rp_loop_count_in(rp_loop_t *loop, rp_child_stat_t *stat);
 /** Free it; its thread is gone. */
 void rp_loop_destroy(rp_loop_t *loop);
 

@@ -42,6 +42,7 @@ void rp_owned_close(rp_owned_t *o)
         rp_loop_unwatch(el->loop, o->watch);
         APR_RING_REMOVE(o, link);
         el->nowned--;
+        (void)__atomic_sub_fetch(&el->stat->connections, 1, __ATOMIC_RELAXED);
         o->state = RP_OWNED_CLOSED;
     }
     if (o->later_set) {
@@ -417,6 +418,8 @@ void rp_owned_adopted(rp_owned_t *o)
     o->c->current_thread = o->el->thread;
     APR_RING_INSERT_TAIL(&o->el->owned, o, rp_owned_t, link);
     o->el->nowned++;
+    rp_stat_add(&o->el->stat->connections, 1);
+    rp_stat_add(&o->el->stat->adopted, 1);
     o->state = RP_OWNED_HEAD;
     o->readable = o->writable = o->in_maybe = 1;
     o->watch = rp_loop_watch(o->el->loop, o->fd, on_event, o, &rv);

@@ -49,6 +49,7 @@ typedef struct rp_engine_loop_t {
     rp_timer_t grave_timer;
     rp_timer_t care_timer;
     int nowned;
+    rp_child_stat_t *stat; /**< of the child */
     int stopping;          /**< graceful: no more keep-alive */
     rp_post_t stop_post;
     int stop_sent;         /**< atomic */

@@ -92,9 +92,11 @@ static void add_gauges(rp_worker_stat_t *sum, const rp_worker_stat_t *stat)
     sum->attempts += __atomic_load_n(&stat->attempts, __ATOMIC_RELAXED);
 }
 
+_Static_assert(offsetof(rp_child_stat_t, adopted) == sizeof(apr_uint64_t), "the number of now comes first");
+
 static void add_child(rp_child_stat_t *sum, const rp_child_stat_t *stat)
 {
-    add_words(&sum->scrapes, &stat->scrapes, sizeof(*stat) / sizeof(apr_uint64_t));
+    add_words(&sum->adopted, &stat->adopted, (sizeof(*stat) - offsetof(rp_child_stat_t, adopted)) / sizeof(apr_uint64_t));
 }
 
 static int used(const row_t *row) { return __atomic_load_n(&row->used, __ATOMIC_ACQUIRE) != 0; }
@@ -323,6 +325,7 @@ void rp_store_destroy(rp_store_t *s)
 
 static void clear_gauges(rp_store_t *s, row_t *row)
 {
+    __atomic_store_n(&row->child.connections, 0, __ATOMIC_RELAXED);
     for (int k = 0; k < s->nslots; k++) {
         __atomic_store_n(&row->stat[k].permits, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&row->stat[k].in_flight, 0, __ATOMIC_RELAXED);
@@ -463,6 +466,7 @@ static apr_uint64_t add_rows(const rp_store_t *from, const int *slot, const int 
             }
         }
         add_child(child, &row->child);
+        child->connections += live ? __atomic_load_n(&row->child.connections, __ATOMIC_RELAXED) : 0;
     }
     return children;
 }

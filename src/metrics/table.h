@@ -10,12 +10,6 @@
 
 #include "upstream/stat.h"
 
-/** What one child counts besides its workers; shared as rp_worker_stat_t is. New counters take their place from room. */
-typedef struct rp_child_stat_t {
-    apr_uint64_t scrapes;    /**< pages of metrics written */
-    apr_uint64_t room[15];
-} rp_child_stat_t;
-
 /** One record. */
 typedef struct rp_process_record_t {
     const char *version;
@@ -62,6 +56,7 @@ typedef enum rp_metric_read_e {
     RP_READ_U32 = 0,
     RP_READ_U64,
     RP_READ_U64_SET,   /**< no line while it is 0 */
+    RP_READ_US,        /**< apr_uint64_t microseconds, shown as seconds */
     RP_READ_HUNDREDTHS,/**< apr_uint32_t, 100 times the value */
     RP_READ_BITS,      /**< apr_uint32_t, a line for each bit that has a name: 0 or 1 */
     RP_READ_ARRAY,     /**< of apr_uint64_t, a line for each place that has a name */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a child process owns: its endpoints (idle connections) and the per-child part of every worker. */
-#include "request/request.h"
+#include "request/metrics.h"
 
 #include <ap_mpm.h>
 #include <http_core.h>
@@ -78,7 +78,7 @@ static rp_lane_e lane_of(const server_rec *s)
 static rp_engine_conf_t engine_conf(server_rec *main_server)
 {
     const rp_server_conf_t *conf = rp_server_conf(main_server);
-    rp_engine_conf_t engine = {RP_EVENT_AUTO, 1, 0, RP_UNCONFIGURED_MAX_DEFAULT, lane_of};
+    rp_engine_conf_t engine = {RP_EVENT_AUTO, 1, 0, RP_UNCONFIGURED_MAX_DEFAULT, lane_of, NULL};
 
     if (conf->event_mode >= 0) {
         engine.mode = (rp_event_mode_e)conf->event_mode;
@@ -127,6 +127,7 @@ static void child_init(apr_pool_t *p, server_rec *main_server)
     }
     apr_pool_cleanup_register(p, NULL, child_exit, apr_pool_cleanup_null);
     if (child_endpoints != NULL) {
+        engine.stat = rp_metrics_child_stat();
         rp_engine_child_init(p, main_server, &engine);
     }
 }

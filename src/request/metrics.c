@@ -21,6 +21,7 @@
 #define STORE_KEY "rproxy_metrics_store" /* userdata of the process pool: the store goes from generation to generation */
 #define HANDLER "rproxy-metrics"
 #define NO_WORKER "-"
+#define ADDRESS_SIZE ((apr_ssize_t)sizeof(void *)) /* keys are addresses, not what is there */
 
 /** Places of the targets in the store. */
 enum { TARGET_NOBODY = 0, TARGET_UNCONFIGURED, TARGET_FIRST };
@@ -60,8 +61,8 @@ static void add_workers(const apr_array_header_t *workers, apr_hash_t *seen, con
         rp_worker_t *w = APR_ARRAY_IDX(workers, i, rp_worker_t *);
         rp_worker_t **key = &APR_ARRAY_IDX(workers, i, rp_worker_t *);
 
-        if (apr_hash_get(seen, key, sizeof(*key)) == NULL) {
-            apr_hash_set(seen, key, sizeof(*key), w);
+        if (apr_hash_get(seen, key, ADDRESS_SIZE) == NULL) {
+            apr_hash_set(seen, key, ADDRESS_SIZE, w);
             add_target(w, server, balancer, w->name);
         }
     }
@@ -188,6 +189,13 @@ static void child_status(server_rec *s, pid_t pid, ap_generation_t generation, i
     if (store != NULL && (status == MPM_CHILD_EXITED || status == MPM_CHILD_LOST_SLOT)) {
         rp_store_child_gone(store, pid);
     }
+}
+
+rp_child_stat_t *rp_metrics_child_stat(void)
+{
+    static rp_child_stat_t nowhere;
+
+    return own_row >= 0 ? rp_store_child(store, own_row) : &nowhere;
 }
 
 /* ---- requests ---- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file stat.h
- * What is counted of a worker. One record for each worker and child, in memory that all children share, so that any of them can
+ * What is counted of a worker. One record for each worker and child, and one for each child itself, in memory that all children share, so that any of them can
  * tell the sums; only its own child writes it, by atomics. All zero is a good beginning. Raise RP_STAT_LAYOUT with every change.
  */
 #ifndef RP_UPSTREAM_STAT_H
@@ -40,6 +40,15 @@ typedef struct rp_worker_stat_t {
     rp_histogram_t first_byte;                /**< connection ready to first byte of the response */
     rp_histogram_t total;                     /**< attempts that were answered, begin to end */
 } rp_worker_stat_t;
+
+/** What one child counts besides its workers. New counters take their place from room. */
+typedef struct rp_child_stat_t {
+    apr_uint64_t connections;      /**< now: client connections that its event loops own */
+    apr_uint64_t adopted;          /**< client connections that they have taken */
+    apr_uint64_t turns, slow_turns, busy_us; /**< of its event loops: see rp_loop_stat_t */
+    apr_uint64_t scrapes;          /**< pages of metrics written */
+    apr_uint64_t room[10];
+} rp_child_stat_t;
 
 static inline void rp_stat_add(apr_uint64_t *counter, apr_uint64_t n)
 {

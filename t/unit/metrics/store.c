@@ -93,6 +93,8 @@ START_TEST(sums_over_children)
     rp_store_stat(s, own, 0)->in_flight = 1;
     rp_store_stat(s, other, 1)->attempts = 9;
     rp_store_child(s, other)->scrapes = 7;
+    rp_store_child(s, other)->connections = 2;
+    rp_store_child(s, own)->connections = 1;
     ck_assert_uint_eq(record(s, "a")->stat.opened, 5);
     ck_assert_uint_eq(record(s, "a")->stat.total.sum_us, 11);
     ck_assert_uint_eq(record(s, "a")->idle, 3);
@@ -102,8 +104,12 @@ START_TEST(sums_over_children)
     ck_assert_uint_eq(record(s, "b")->stat.attempts, 9);
     ck_assert_uint_eq(page.process->children, 2);
     ck_assert_uint_eq(page.process->stat.scrapes, 7);
+    ck_assert_uint_eq(page.process->stat.connections, 3);
     ck_assert_str_eq(page.process->version, "v");
     ended(pid, end);
+    (void)record(s, "a");
+    ck_assert_uint_eq(page.process->stat.connections, 1);
+    ck_assert_uint_eq(page.process->stat.scrapes, 7);
     rp_store_destroy(s);
 }
 END_TEST
