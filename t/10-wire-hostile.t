@@ -114,6 +114,7 @@ my @truncated = (
         "3;a\rb",
         "\x0b3"
     ),
+    'extensions without end'      => [$te . "1;x=@{['y' x 3000]}\r\na\r\n" x 8],
     'no line end behind a chunk'  => ["${te}3\r\nabcd\r\n0\r\n\r\n"],
     'bare LF behind a chunk'      => ["${te}3\r\nabc\n0\r\n\r\n"],
     'bare LF behind a chunk size' => ["${te}3\nabc\r\n0\r\n\r\n"],

@@ -9,7 +9,7 @@ use RProxy::H2;
 use RProxy::Env qw(needs now seconds wait_until);
 use RProxy::Server;
 
-plan tests => 32, need {needs(qw(rproxy env setenvif http2))};
+plan tests => 39, need {needs(qw(rproxy env setenvif http2))};
 
 my $backend = RProxy::Backend->new;
 my $url     = $backend->url;
@@ -17,7 +17,10 @@ my $s       = RProxy::Server->new(modules => [qw(env setenvif http2)], timeout =
 ProxyPass /up $url/up upgrade=websocket
 ProxyPass / $url/
 Protocols h2c http/1.1
-SetEnvIf Request_URI ^/eof/ rproxy-client-eof-aborts
+SetEnvIf Request_URI /eof/ rproxy-client-eof-aborts
+<Location /blocking>
+    RProxyLane blocking
+</Location>
 <Location /sendcl>
     SetEnv proxy-sendcl
 </Location>
@@ -82,28 +85,31 @@ for my $how (qw(abort close)) {
     gone("$how in the tunnel");
 }
 # before the answer begins, while the backend thinks: a client that only ends its stream may still read
-$backend->script('/think/1', qq{wait think\nsend "HTTP/1.1 200 OK\\r\\nContent-Length: 4\\r\\n\\r\\nwell"\n});
-$backend->script($_, "recv eof\n") for qw(/think/2 /think/3 /eof/think);
-my $half = RProxy::Client->new($s);
-$half->request('GET', '/think/1');
-$half->half_close;
-my $c = RProxy::Client->new($s);
-$c->request('GET', '/think/2');
-ok $backend->await('busy', '==', 2), 'two requests wait for their answers';
-my $t = now();
-$c->abort;
-ok $backend->await('busy', '==', 1), 'one client resets its connection: the backend is free of it';
-cmp_ok now() - $t, '<', seconds(5), 'long before any time-out';
-ok $s->wait_log(qr/RP0200: client-gone: [^\n]*while the backend was waited for[^\n]*think\/2/), 'and it is logged as what it is';
-$backend->signal('think');
-is $half->response->body, 'well', 'the one that closed its writing half gets its answer';
-$half->close;
-$c = RProxy::Client->new($s);
-$c->request('GET', '/eof/think');
-ok $backend->await('busy', '==', 1), 'a request waits for its answer';
-$c->close;
-gone('rproxy-client-eof-aborts: closed in wait of the answer');
-$c = RProxy::H2->new($s);
+for my $lane ('', '/blocking') {
+    $backend->script("$lane/think/1", qq{wait think$lane\nsend "HTTP/1.1 200 OK\\r\\nContent-Length: 4\\r\\n\\r\\nwell"\n});
+    $backend->script("$lane$_", "recv eof\n") for qw(/think/2 /eof/think);
+    my $half = RProxy::Client->new($s);
+    $half->request('GET', "$lane/think/1");
+    $half->half_close;
+    my $c = RProxy::Client->new($s);
+    $c->request('GET', "$lane/think/2");
+    ok $backend->await('busy', '==', 2), "$lane two requests wait for their answers";
+    my $t = now();
+    $c->abort;
+    ok $backend->await('busy', '==', 1), 'one client resets its connection: the backend is free of it';
+    cmp_ok now() - $t, '<', seconds(5), 'long before any time-out';
+    ok $s->wait_log(qr/RP0200: client-gone: [^\n]*while the backend was waited for[^\n]*$lane\/think\/2/), 'and it is logged as what it is';
+    $backend->signal("think$lane");
+    is $half->response->body, 'well', 'the one that closed its writing half gets its answer';
+    $half->close;
+    $c = RProxy::Client->new($s);
+    $c->request('GET', "$lane/eof/think");
+    ok $backend->await('busy', '==', 1), 'a request waits for its answer';
+    $c->close;
+    gone('rproxy-client-eof-aborts: closed in wait of the answer');
+}
+$backend->script('/think/3', "recv eof\n");
+my $c = RProxy::H2->new($s);
 $c->request([':method' => 'GET', ':scheme' => 'http', ':authority' => 'x', ':path' => '/think/3']);
 ok $backend->await('busy', '==', 1), 'a stream waits for its answer';
 $c->reset;

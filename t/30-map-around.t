@@ -10,7 +10,7 @@ use RProxy::Backend;
 use RProxy::Client qw(get);
 
 my @modules = qw(headers dir mime negotiation include setenvif);
-plan tests => 58, need {needs('rproxy', @modules)};
+plan tests => 59, need {needs('rproxy', @modules)};
 
 my $b   = RProxy::Backend->new;
 my $u   = $b->url;
@@ -41,6 +41,9 @@ Require all denied
 Require all denied
 </Proxy>
 <Proxy http://localhost:@{[$b->port]}/cap/sec>
+Require all denied
+</Proxy>
+<Proxy HTTP://127.0.0.1:@{[$b->port]}/a/c%61psec>
 Require all denied
 </Proxy>
 <Proxy HTTP://127.0.0.1:@{[$b->port]}/a/esc%61ped%2fx>
@@ -131,6 +134,7 @@ is(arrives('/cap/secret'), 403, '<Proxy> in lower case for a line with capitals 
 is(arrives('/capm/secret'), 403, '... also where the destination is made for the request');
 is(arrives('/cap/match'), 403, '<ProxyMatch> too');
 is(arrives('/cap/open'), '/cap/open', '... and nothing else');
+is(arrives('/a/capsec/x'), 403, 'a section with capitals and escapes applies');
 is(arrives('/a/escaped/x'), '/a/escaped/x', 'an escaped slash in a section is no slash');
 is(arrives('/raw/secret'), 403, 'nocanon: <Proxy> applies');
 is(arrives('/raw/%73%65cret'), 403, '... however the client spells it');

@@ -123,10 +123,6 @@ void rp_balancer_params_init(rp_balancer_params_t *p);
 void rp_worker_params_defaults(rp_worker_params_t *p);
 void rp_balancer_params_defaults(rp_balancer_params_t *p);
 
-/** The row of a key (case-insensitive), or NULL. */
-const rp_param_row_t *rp_worker_param_row(const char *key);
-const rp_param_row_t *rp_balancer_param_row(const char *key);
-
 /** What a row accepts, for messages and the manual: "a whole number from 0 to 99". From pool. */
 const char *rp_param_range(apr_pool_t *pool, const rp_param_row_t *row);
 

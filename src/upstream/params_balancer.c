@@ -57,11 +57,6 @@ const rp_param_row_t *rp_balancer_param_rows(int *n)
     return rows;
 }
 
-const rp_param_row_t *rp_balancer_param_row(const char *key)
-{
-    return rp_param_find(&rp_balancer_param_table, key);
-}
-
 void rp_balancer_params_init(rp_balancer_params_t *p)
 {
     memset(p, 0, sizeof(*p));

@@ -131,11 +131,6 @@ const rp_param_row_t *rp_worker_param_rows(int *n)
     return rows;
 }
 
-const rp_param_row_t *rp_worker_param_row(const char *key)
-{
-    return rp_param_find(&rp_worker_param_table, key);
-}
-
 void rp_worker_params_init(rp_worker_params_t *p)
 {
     memset(p, 0, sizeof(*p));

@@ -113,7 +113,7 @@ static void merge(params_t *base, const params_t *add, int is_balancer)
 /* One line alone in an empty set, and in the set of all. */
 static void try_line(apr_pool_t *pool, params_t *all, int is_balancer, const char *k, const char *v)
 {
-    const rp_param_row_t *row = is_balancer ? rp_balancer_param_row(k) : rp_worker_param_row(k);
+    const rp_param_row_t *row = rp_param_find(is_balancer ? &rp_balancer_param_table : &rp_worker_param_table, k);
     params_t before, alone, copy;
     const char *err;
 

@@ -16,12 +16,12 @@ START_TEST(table_has_every_key_once)
 
     ck_assert_int_eq(n, ROWS(all_keys));
     for (i = 0; i < n; i++) {
-        ck_assert_ptr_nonnull(rp_balancer_param_row(all_keys[i]));
+        ck_assert_ptr_nonnull(rp_param_find(&rp_balancer_param_table, all_keys[i]));
         for (j = 0; j < i; j++) {
             ck_assert_str_ne(rows[i].key, rows[j].key);
         }
     }
-    ck_assert_ptr_null(rp_balancer_param_row("ttl"));
+    ck_assert_ptr_null(rp_param_find(&rp_balancer_param_table, "ttl"));
 }
 END_TEST
 

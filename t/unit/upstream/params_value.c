@@ -247,7 +247,7 @@ START_TEST(worker_values)
     }
     else {
         ck_assert_msg(err == NULL, "%s=%s: %s", row->key, row->value, err);
-        ck_assert_str_eq(member_text(rp_worker_param_row(row->key), &p), row->want);
+        ck_assert_str_eq(member_text(rp_param_find(&rp_worker_param_table, row->key), &p), row->want);
         ck_assert(p.written != 0);
     }
 }
@@ -318,7 +318,7 @@ START_TEST(balancer_values)
     }
     else {
         ck_assert_msg(err == NULL, "%s=%s: %s", row->key, row->value, err);
-        ck_assert_str_eq(member_text(rp_balancer_param_row(row->key), &p), row->want);
+        ck_assert_str_eq(member_text(rp_param_find(&rp_balancer_param_table, row->key), &p), row->want);
     }
 }
 END_TEST

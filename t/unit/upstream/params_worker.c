@@ -50,13 +50,13 @@ START_TEST(table_has_every_key_once)
 
     ck_assert_int_eq(n, ROWS(all_keys));
     for (i = 0; i < n; i++) {
-        ck_assert_ptr_nonnull(rp_worker_param_row(all_keys[i]));
+        ck_assert_ptr_nonnull(rp_param_find(&rp_worker_param_table, all_keys[i]));
         for (j = 0; j < i; j++) {
             ck_assert_str_ne(rows[i].key, rows[j].key);
         }
     }
-    ck_assert_ptr_eq(rp_worker_param_row("TTL"), rp_worker_param_row("ttl"));
-    ck_assert_ptr_null(rp_worker_param_row("lbmethod"));
+    ck_assert_ptr_eq(rp_param_find(&rp_worker_param_table, "TTL"), rp_param_find(&rp_worker_param_table, "ttl"));
+    ck_assert_ptr_null(rp_param_find(&rp_worker_param_table, "lbmethod"));
 }
 END_TEST
 
