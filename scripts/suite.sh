@@ -13,7 +13,7 @@ run_suite() {
         (cd "$srcdir" && RPROXY_BUILD=$builddir RPROXY_HTTPD=$HTTPD RPROXY_APXS=$APXS exec "$PERL" t/TEST "$@") \
             </dev/null 2>&1 || suite_status=$?
         echo "exit status $suite_status"
-    } | tee "$suite_out" | grep -v '^exit status '
+    } | tee "$suite_out" | awk '!/^exit status / { print; fflush() }'
     # shellcheck disable=SC2046 # four numbers
     set -- $(awk '/^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ { p = $1; f = $3; s = $5 }
         /^exit status [0-9]+$/ { status = $3 }

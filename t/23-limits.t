@@ -51,7 +51,7 @@ sub restart { $_->drop, $_->await('open', '==', 0), $_->reset for $b; return }
 my $holder = held('/one', 'go');
 ok $b->await('busy', '==', 1), 'max=1: one request is at the backend';
 my @waiting = map { my $c = RProxy::Client->new($s); $c->request('GET', '/one', id => "w$_"); $c } 1 .. 3;
-ok !$waiting[0]->readable(0.3), 'others wait';
+ok $waiting[0]->silent(0.3), 'others wait';
 is $b->count('busy'), 1, 'at our side';
 $b->signal('go');
 is $_->response->status, 200, 'and are served in the end' for $holder, @waiting;
@@ -77,7 +77,7 @@ $b->await('busy', '==', 1);
 my @line;
 for my $n (1 .. 4) {
     push @line, held('/one', "go$n", id => "line$n");
-    ok !$line[-1]->readable(0.1), "in line: $n";
+    ok $line[-1]->silent(0.1), "in line: $n";
 }
 for my $n (0 .. 4) {
     $b->signal("go$n");
@@ -95,7 +95,7 @@ my @two = map { held('/two', "t$_") } 1, 2;
 ok $b->await('busy', '==', 2), 'max=2: two at once';
 my $third = RProxy::Client->new($s);
 $third->request('GET', '/two');
-ok !$third->readable(0.2), 'the third waits';
+ok $third->silent(0.2), 'the third waits';
 is get($s, '/free')->status, 200, 'a line without limit does not';
 $b->signal("t$_") for 1, 2;
 is $_->response->status, 200, 'all are served' for @two, $third;

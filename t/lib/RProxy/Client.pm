@@ -108,6 +108,14 @@ sub read_rest {
     return substr $self->{in}, 0, length $self->{in}, '';
 }
 
+# Is it silent for so many seconds? (Not scaled: waiting longer proves no more, and time-outs would pass.)
+sub silent {
+    my ($self, $limit) = @_;
+    return 0 if length $self->{in} || ($self->{tls} && $self->{socket}->pending);
+    vec(my $want = '', fileno $self->{socket}, 1) = 1;
+    return !select $want, undef, undef, $limit;
+}
+
 # Does anything (or the end) come within so many seconds?
 sub readable {
     my ($self, $limit) = @_;
