@@ -9,7 +9,7 @@ use RProxy::Client qw(get);
 use RProxy::Env qw(needs now seconds wait_until build_dir);
 use RProxy::Server;
 
-plan tests => 57, need {needs(qw(rproxy rproxy_balancer slotmem_shm status))};
+plan tests => 59, need {needs(qw(rproxy rproxy_balancer slotmem_shm status))};
 
 my %b = map { $_ => RProxy::Backend->new(name => $_) } qw(a b c);
 my %u = map { $_ => $b{$_}->url } keys %b;
@@ -154,6 +154,11 @@ sub times_logged { my ($s, $what) = @_; return scalar(() = substr($s->error_log,
     is who($s, 'c', 1), 'a', 'as ever';
     $s->stop;
     delete $ENV{LD_PRELOAD};
+    fresh();
+    $s = server(balancer('c', '', a => '') . balancer('d', '', b => 'hcmethod=TCP hcinterval=200ms status=+S'));
+    ok !$b{b}->await('accepted', '>=', 1, 1), 'nothing is to be checked';
+    unlike $s->error_log, qr/RP0750/, 'there are no threads for it';
+    $s->stop;
 }
 
 # --- one does not wait for the other ---

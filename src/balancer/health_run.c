@@ -41,7 +41,9 @@ static struct {
     job_t *jobs;
     int njobs;
     thread_t *threads;
-    int nthreads;                  /**< 0: not started */
+    int nthreads;
+    int started;
+    int threads_tried;             /**< they are made when there is something to check for the first time */
     pthread_mutex_t mutex;         /**< of the queue */
     pthread_cond_t more;
     job_t *first, *last;
@@ -281,10 +283,13 @@ static void jobs_make(void)
 }
 
 /* As many as the system gives: one is enough to go on with. */
-static void threads_make(int n)
+static void threads_make(void)
 {
-    int i;
+    int i, n = run.core->health_threads(run.server);
 
+    n = n < run.njobs ? n : run.njobs;
+    n = n > 1 ? n : 1;
+    run.threads_tried = 1;
     run.threads = run.jobs != NULL ? calloc((size_t)n, sizeof(*run.threads)) : NULL;
     for (i = 0; run.threads != NULL && i < n; i++) {
         rp_probe_cancel_init(&run.threads[i].cancel);
@@ -298,24 +303,21 @@ static void threads_make(int n)
         ap_log_error(APLOG_MARK, run.nthreads > 0 ? APLOG_WARNING : APLOG_CRIT, 0, run.server,
                      "RP0746: %d threads instead of %d (ProxyHCTPsize) check members' health; the system gives no more", run.nthreads, n);
     }
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, run.server, "RP0750: this child checks the health of members, %d at once", run.nthreads);
 }
 
 void rp_health_run_start(const rproxy_api_t *core, server_rec *main_server, const apr_array_header_t *balancers)
 {
-    int threads = core->health_threads(main_server), places = count_places(balancers);
-
     (void)pthread_mutex_lock(&run.control);
-    if (run.nthreads == 0) {
+    if (!run.started) {
         run.core = core;
         run.server = main_server;
         run.balancers = balancers;
         run.first = NULL;
         run.stopping = 0;
+        run.threads_tried = 0;
         jobs_make();
-        threads = threads < places ? threads : places;
-        threads_make(threads > 1 ? threads : 1);
-        ap_log_error(APLOG_MARK, APLOG_INFO, 0, main_server, "RP0750: this child checks the health of members, %d at once",
-                     run.nthreads);
+        run.started = run.jobs != NULL;
     }
     (void)pthread_mutex_unlock(&run.control);
 }
@@ -336,7 +338,7 @@ void rp_health_run_stop(void)
         (void)pthread_join(run.threads[i].id, NULL);
         rp_probe_cancel_destroy(&run.threads[i].cancel);
     }
-    run.nthreads = 0;
+    run.nthreads = run.started = 0;
     free(run.threads);
     free(run.jobs);
     run.threads = NULL;
@@ -440,11 +442,16 @@ static int walk(int queue, int n, apr_time_t now_us)
 void rp_health_run_tick(apr_time_t now_us)
 {
     (void)pthread_mutex_lock(&run.control);
-    if (run.nthreads > 0) {
+    if (run.started) {
         int n = walk(0, 0, now_us);
 
+        if (n > 0 && !run.threads_tried) {
+            threads_make();
+        }
         (void)pthread_mutex_lock(&run.mutex);
-        (void)walk(1, n, now_us);
+        if (n == 0 || run.nthreads > 0) {
+            (void)walk(1, n, now_us);
+        }
         if (run.first != NULL) {
             (void)pthread_cond_broadcast(&run.more);
         }

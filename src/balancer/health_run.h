@@ -12,7 +12,7 @@
 
 #define RP_HEALTH_THREADS_MAX 1024 /**< as ProxyHCTPsize allows */
 
-/** Start the threads. Child, one thread; balancers (of rp_balancer_t *) live as long as the child. A second call without a stop between
+/** Begin; threads are made when there is something to check. Child, one thread; balancers (of rp_balancer_t *) live as long as the child. A second call without a stop between
  * is harmless. */
 void rp_health_run_start(const rproxy_api_t *core, server_rec *main_server, const apr_array_header_t *balancers);
 
