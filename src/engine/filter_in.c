@@ -79,15 +79,60 @@ static apr_status_t core_read(rp_owned_t *o, ap_filter_t *f, apr_bucket_brigade 
     return len > 0 ? APR_SUCCESS : APR_EAGAIN;
 }
 
+/* Copies of the first n bytes of a brigade. */
+static apr_status_t copy_front(apr_bucket_brigade *from, apr_bucket_brigade *to, apr_off_t n)
+{
+    apr_bucket *end, *b;
+    apr_status_t rv = apr_brigade_partition(from, n, &end);
+
+    if (rv != APR_SUCCESS && rv != APR_INCOMPLETE) {
+        return rv;
+    }
+    for (b = APR_BRIGADE_FIRST(from); b != end && b != APR_BRIGADE_SENTINEL(from); b = APR_BUCKET_NEXT(b)) {
+        apr_bucket *copy;
+
+        rv = apr_bucket_copy(b, &copy);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        APR_BRIGADE_INSERT_TAIL(to, copy);
+    }
+    return APR_SUCCESS;
+}
+
+/* Read once, into `ahead`. */
+static apr_status_t read_ahead(rp_owned_t *o, ap_filter_t *f)
+{
+    return o->core_drained ? sock_read(o, o->ahead) : core_read(o, f, o->ahead);
+}
+
+/* A look at what comes next (mod_reqtimeout takes one before each request), or the bytes themselves. */
+static apr_status_t serve_ahead(rp_owned_t *o, apr_bucket_brigade *bb, ap_input_mode_t mode, apr_off_t readbytes)
+{
+    if (mode == AP_MODE_SPECULATIVE) {
+        return copy_front(o->ahead, bb, readbytes);
+    }
+    APR_BRIGADE_CONCAT(bb, o->ahead);
+    return APR_SUCCESS;
+}
+
 static apr_status_t net_filter(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode, apr_read_type_e block, apr_off_t readbytes)
 {
     rp_owned_t *o = f->ctx;
+    int ours = mode == AP_MODE_READBYTES || mode == AP_MODE_SPECULATIVE;
     apr_status_t rv;
 
-    if (mode != AP_MODE_READBYTES || (!o->on_loop && block == APR_BLOCK_READ)) {
+    if (!APR_BRIGADE_EMPTY(o->ahead) && ours) {
+        return serve_ahead(o, bb, mode, readbytes);
+    }
+    if (!ours || (!o->on_loop && block == APR_BLOCK_READ)) {
+        o->core_drained = 0; /* it may keep some of what it reads */
         return ap_get_brigade(f->next, bb, mode, block, readbytes);
     }
-    rv = o->core_drained ? sock_read(o, bb) : core_read(o, f, bb);
+    rv = read_ahead(o, f);
+    if (rv == APR_SUCCESS) {
+        return serve_ahead(o, bb, mode, readbytes);
+    }
     if (!APR_STATUS_IS_EAGAIN(rv)) {
         return rv;
     }
@@ -151,7 +196,7 @@ static apr_status_t gather(rp_owned_t *o, apr_read_type_e block)
  * know: it looks at the socket by itself, and what the loop heard is for the loop. */
 static int may_have_more(const rp_owned_t *o)
 {
-    return !o->on_loop || o->readable || o->peer_eof || o->in_maybe;
+    return !o->on_loop || o->readable || o->peer_eof || o->in_maybe || !APR_BRIGADE_EMPTY(o->ahead);
 }
 
 static apr_status_t gather_nonblocking(rp_owned_t *o)
@@ -266,26 +311,6 @@ static apr_status_t move_bytes(rp_owned_t *o, apr_bucket_brigade *bb, apr_off_t 
     return APR_SUCCESS;
 }
 
-static apr_status_t copy_bytes(rp_owned_t *o, apr_bucket_brigade *bb, apr_off_t n)
-{
-    apr_bucket *end, *b;
-    apr_status_t rv = apr_brigade_partition(o->in, n, &end);
-
-    if (rv != APR_SUCCESS && rv != APR_INCOMPLETE) {
-        return rv;
-    }
-    for (b = APR_BRIGADE_FIRST(o->in); b != end && b != APR_BRIGADE_SENTINEL(o->in); b = APR_BUCKET_NEXT(b)) {
-        apr_bucket *copy;
-
-        rv = apr_bucket_copy(b, &copy);
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
-        APR_BRIGADE_INSERT_TAIL(bb, copy);
-    }
-    return APR_SUCCESS;
-}
-
 /* Length of the line at the start of what may be served, its LF included, 0: no LF in there. */
 static apr_off_t line_length(const rp_owned_t *o, apr_off_t limit)
 {
@@ -378,7 +403,7 @@ static apr_status_t in_filter(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_m
         return rv;
     }
     n = servable(o) < readbytes ? servable(o) : readbytes;
-    return mode == AP_MODE_READBYTES ? move_bytes(o, bb, n) : copy_bytes(o, bb, n);
+    return mode == AP_MODE_READBYTES ? move_bytes(o, bb, n) : copy_front(o->in, bb, n);
 }
 
 apr_status_t rp_owned_discard(rp_owned_t *o)
@@ -425,6 +450,7 @@ void rp_owned_input_add(rp_owned_t *o)
     o->in_filter = ap_add_input_filter_handle(in_rec, o, NULL, o->c);
     o->in = apr_brigade_create(o->c->pool, o->c->bucket_alloc);
     o->in_new = apr_brigade_create(o->c->pool, o->c->bucket_alloc);
+    o->ahead = apr_brigade_create(o->c->pool, o->c->bucket_alloc);
     o->plain = 1;
     for (f = o->in_filter->next; f != NULL; f = f->next) {
         o->plain &= holds_nothing(f->frec->name);

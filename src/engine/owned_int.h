@@ -85,6 +85,7 @@ struct rp_owned_t {
     /* input: filter_in.c */
     ap_filter_t *in_filter;
     apr_bucket_brigade *in, *in_new;
+    apr_bucket_brigade *ahead;   /**< read from the socket, and not served to the filters above it yet */
     apr_status_t in_status;      /**< APR_SUCCESS, or what ended the input */
     int readable;                /**< the socket may have bytes */
     int peer_eof;                /**< its FIN was announced: do not clear readable before it was read */
