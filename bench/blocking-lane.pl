@@ -11,7 +11,8 @@
 #
 # Many short rounds, each with every row: what else happens on the machine falls on all of them, and the medians stand.
 #
-# Usage: bench/blocking-lane.pl --build DIR [--rounds 25] [--requests 12000] [--floor] [--json FILE]
+# Usage: bench/blocking-lane.pl --build DIR [--rounds 25] [--requests 12000] [--strace 10000] [--floor] [--json FILE]
+#   --strace 0 counts no system calls
 # Needs apache2-bin (with mod_proxy, for comparison only), nghttp2-client (h2load), strace, a C compiler; --floor: apxs.
 # Load goes to 127.0.0.1 only.
 use strict;
@@ -122,7 +123,7 @@ printf "\nown part, total - %.2f: %s\n", $base,
     join ', ', map { sprintf '%s %.2f us (%.3f of mod_proxy)', $_, $own{$_}, $own{$_} / $own{mod_proxy} } sort keys %own;
 printf "load average %s; where the middle half of a row is wide, something else was using the machine\n",
     join ' ', (split ' ', slurp('/proc/loadavg'))[0 .. 2];
-for my $name (grep { $_ ne 'redirect/stock' } sort keys %rows) {
+for my $name (grep { $opt{strace} && $_ ne "redirect/stock" } sort keys %rows) {
     my ($srv, $path) = @{$rows{$name}};
     my $calls = system_calls($srv->{pid}, $opt{strace}, sub { load_run($srv, $path, $opt{strace}) });
     my $sum = 0;

@@ -32,11 +32,13 @@ sub make_cert {
     return "$d/pem";
 }
 
-# $options: build, httpd, moddir, nginx, haproxy. Two plain backends are running; starts the one behind TLS.
+# $options: build, httpd, moddir, nginx, haproxy. Two plain backends are running; starts the one behind TLS when nginx, which it
+# is, is there: false when it is not.
 sub start_backends {
     my ($options, $one, $two) = @_;
     %opt = %$options;
-    %common = (CERT => make_cert(), BACKEND => $one->{port}, BACKEND_TWO => $two->{port}, MODULES => $opt{moddir});
+    %common = (CERT => make_cert(), BACKEND => $one->{port}, BACKEND_TWO => $two->{port}, MODULES => $opt{moddir}, TLS_BACKEND => 9);
+    return 0 if !-x $opt{nginx};
     my $d = directory('tls-backend');
     my $port = free_port();
     spit("$d/nginx.conf", fill('conf/tls-backend.conf.in', %common, DIR => $d, PORT => $port, BODY => 'x' x 1024,
@@ -45,7 +47,7 @@ sub start_backends {
     my $pid = spawn("$d/out.log", $opt{nginx}, '-e', "$d/error.log", '-c', "$d/nginx.conf");
     wait_port($port, $pid, "$d/error.log");
     $common{TLS_BACKEND} = $port;
-    return;
+    return 1;
 }
 
 # What this project's modules can be set to. Without an engine there is the blocking lane and no directive that says so.
@@ -71,7 +73,7 @@ sub stock_modules {
 sub httpd_conf {
     my ($name, $d, $port, $tls, $modules, $config) = @_;
     return spit("$d/httpd.conf", fill('conf/httpd.conf.in', %common, DIR => $d, PORT => $port, TLS_PORT => $tls, PROXY_MODULES => $modules,
-        PROXY_CONFIG => $config, USER => user_line("User nobody\nGroup nogroup"), TLS_BACKEND => $common{TLS_BACKEND}));
+        PROXY_CONFIG => $config, USER => user_line("User nobody\nGroup nogroup")));
 }
 
 # Their names, in the order of the tables. Those that are not installed are left out, and said so.
