@@ -8,10 +8,16 @@
 #include <ap_slotmem.h>
 #include <mpm_common.h>
 
+#include "balancer/api.h"
+#include "balancer/api_drain.h"
+#include "balancer/api_flight.h"
 #include "balancer/balancing.h"
 #include "balancer/keep.h"
 #include "balancer/health_watchdog.h"
 #include "balancer/lbmethods.h"
+#include "balancer/manager.h"
+#include "balancer/manager_samples.h"
+#include "balancer/persist_live.h"
 #include "balancer/select.h"
 #include "balancer/status.h"
 
@@ -166,8 +172,16 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     balancers_warn(all, s);
     rp_keep_keys(pconf, all);
     rp_balancing_configure(core_api(), all);
+    rp_persist_configure(pconf, s, core_api(), all);
     if (all->nelts > 0 && rp_shared_create(pconf, s, core_api(), all) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (all->nelts > 0) {
+        rp_samples_configure(pconf, s, all);
+        rp_flights_configure(pconf, s);
+        if (rp_drain_configure(pconf, s) != APR_SUCCESS) {
+            return HTTP_INTERNAL_SERVER_ERROR;
+        }
     }
     return rp_health_configure(pconf, s, core_api(), all) == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }
@@ -177,6 +191,7 @@ static void child_status(server_rec *s, pid_t pid, ap_generation_t generation, i
     (void)s, (void)generation, (void)slot;
     if (status == MPM_CHILD_EXITED || status == MPM_CHILD_LOST_SLOT) {
         rp_shared_child_gone(pid);
+        rp_flights_child_gone(pid);
     }
 }
 
@@ -191,11 +206,18 @@ static void register_hooks(apr_pool_t *p)
     }
     APR_REGISTER_OPTIONAL_FN(rproxy_balancer_api);
     rp_balancer_status_register(p);
+    rp_manager_status_register(p);
     rp_health_register_hooks(p);
     ap_hook_check_config(check_config, after_core, NULL, APR_HOOK_MIDDLE);
     /* before mod_slotmem_shm's own (LAST): its cleanup must be registered after the segment's to run before it */
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    rp_drain_register_hooks(p);
+    ap_hook_handler(rp_manager_handler, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_handler(rp_api_handler, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_child_init(rp_shared_child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(rp_flights_child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_monitor(rp_samples_monitor, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_monitor(rp_persist_monitor, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_status(child_status, NULL, NULL, APR_HOOK_MIDDLE);
 }
 

@@ -10,11 +10,11 @@ cd "$(dirname "$0")/.."
 
 build_packages="apache2-bin apache2-dev autoconf automake libtool pkg-config gcc make libc6-dev libjansson-dev perl curl"
 test_packages="check apache2-utils openssl libssl-dev libio-socket-ssl-perl libnet-ssleay-perl libwww-perl liburi-perl
-nghttp2-client clang clang-tidy libclang-rt-dev llvm cppcheck valgrind libc6-dbg strace shellcheck xz-utils git prometheus"
+nghttp2-client clang clang-tidy libclang-rt-dev llvm cppcheck valgrind libc6-dbg strace chromium shellcheck xz-utils git prometheus"
 bench_packages="nginx haproxy nghttp2-client wrk strace openssl valgrind"
 redhat_build="httpd httpd-devel apr-devel apr-util-devel autoconf automake libtool pkgconf-pkg-config gcc make jansson-devel perl curl"
 redhat_test="check-devel httpd-tools mod_ssl mod_http2 openssl openssl-devel perl-IO-Socket-SSL perl-libwww-perl perl-URI \
-nghttp2 clang clang-tools-extra compiler-rt cppcheck valgrind strace ShellCheck git"
+nghttp2 clang clang-tools-extra compiler-rt cppcheck valgrind strace chromium-headless ShellCheck git"
 redhat_bench="nginx haproxy nghttp2 wrk strace openssl valgrind"
 
 wanted=$build_packages redhat=$redhat_build test=

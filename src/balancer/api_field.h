@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file api_field.h
- * What can be changed of a balancer or a member while the server runs: one row each, from which the JSON API, the form of the manager,
- * their error texts and the manual come. Pure: libc and APR.
+ * What can be changed of a balancer or a member while the server runs: one row each, from which the JSON API, the form
+ * of the manager, their error texts and the manual come. Pure: libc and APR.
  */
 #ifndef RP_BALANCER_API_FIELD_H
 #define RP_BALANCER_API_FIELD_H
@@ -71,16 +71,18 @@ const rp_field_row_t *rp_field_by_form(int of_balancer, const char *name);
 
 /** What a row accepts: "a number from 1 to 100". From pool. */
 const char *rp_field_legal(apr_pool_t *pool, const rp_field_row_t *row);
-/** A value as it is written in a form. From pool; "" for an empty text. */
+/** A value as it is written in a form. From pool; "" for an empty text and for a number that is not set (less than
+ * min). */
 const char *rp_field_str(apr_pool_t *pool, const rp_field_row_t *row, const rp_field_value_t *value);
 /** 1: the same value. */
 int rp_field_equal(const rp_field_row_t *row, const rp_field_value_t *a, const rp_field_value_t *b);
 
 /** Read a value as a form has it. 0: *error says what is wrong (field: the form's name). Strings are copied to pool. */
-int rp_field_parse(apr_pool_t *pool, const rp_field_row_t *row, const char *text, rp_field_value_t *out, rp_field_error_t *error);
-/** Is a value legal? name: for the error. shown: the value as the asker wrote it. */
-int rp_field_check(apr_pool_t *pool, const rp_field_row_t *row, const char *name, const rp_field_value_t *value, const char *shown,
+int rp_field_parse(apr_pool_t *pool, const rp_field_row_t *row, const char *text, rp_field_value_t *out,
                    rp_field_error_t *error);
+/** Is a value legal? name: for the error. shown: the value as the asker wrote it. */
+int rp_field_check(apr_pool_t *pool, const rp_field_row_t *row, const char *name, const rp_field_value_t *value,
+                   const char *shown, rp_field_error_t *error);
 
 /** One word for what a member with these rp_status_flag_e bits does: "usable", "draining", "disabled"... Static. */
 const char *rp_state_word(unsigned status);

@@ -39,8 +39,8 @@ static json_t *when(apr_time_t at)
     if (at <= 0 || apr_time_exp_gmt(&t, at) != APR_SUCCESS) {
         return json_null();
     }
-    apr_snprintf(buf, sizeof(buf), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour,
-                 t.tm_min, t.tm_sec, t.tm_usec / 1000);
+    apr_snprintf(buf, sizeof(buf), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday,
+                 t.tm_hour, t.tm_min, t.tm_sec, t.tm_usec / 1000);
     return json_string(buf);
 }
 
@@ -57,10 +57,11 @@ static json_t *value_of(const rp_field_row_t *row, const rp_field_value_t *v)
     case RP_FIELD_NUMBER:
         break;
     }
-    return json_integer(v->number);
+    return v->number < row->min ? json_null() : json_integer(v->number);
 }
 
-/* The fields by name; flags in an object "status" of their own; "origin" has those that the configuration does not say. */
+/* The fields by name; flags in an object "status" of their own; "origin" has those that the configuration does not say.
+ */
 static void add_fields(json_t *to, const rp_show_value_t *fields, json_t *status)
 {
     json_t *origin = json_object();
@@ -80,7 +81,8 @@ static void add_fields(json_t *to, const rp_show_value_t *fields, json_t *status
     json_object_set_new(to, "origin", origin);
 }
 
-/* Quantile q of a histogram as the upper end of its bucket, in seconds; null: nothing was seen or it is in the last one. */
+/* Quantile q of a histogram as the upper end of its bucket, in seconds; null: nothing was seen or it is in the last
+ * one. */
 static json_t *quantile(const rp_show_histogram_t *h, double q)
 {
     apr_uint64_t all = 0, seen = 0;

@@ -13,7 +13,8 @@
 #define RP_API_BODY_MAX 65536    /**< bytes of a request body */
 #define RP_API_DRAIN_MAX 604800  /**< seconds: a week */
 
-/* Each makes a new value that the caller owns (rp_json_text frees it). Text that is no UTF-8 is shown with \xNN in place of its bytes. */
+/* Each makes a new value that the caller owns (rp_json_text frees it). Text that is no UTF-8 is shown with \xNN in
+ * place of its bytes. */
 json_t *rp_json_balancers(const rp_show_t *show);
 json_t *rp_json_balancer(const rp_show_t *show, const rp_show_balancer_t *b);
 json_t *rp_json_members(const rp_show_t *show, const rp_show_balancer_t *b);
@@ -25,8 +26,10 @@ json_t *rp_json_flights(const rp_show_t *show);
 json_t *rp_json_index(const rp_show_t *show);
 json_t *rp_json_error(int status, const char *code, const rp_field_error_t *error);
 
-/** Add what `changes` (of rp_change_t) would set or have set, compared with fields: "changes": [{field, from, to, origin}]. */
-void rp_json_add_changes(apr_pool_t *pool, json_t *to, const apr_array_header_t *changes, const rp_show_value_t *fields);
+/** Add what `changes` (of rp_change_t) would set or have set, compared with fields: "changes": [{field, from, to,
+ * origin}]. */
+void rp_json_add_changes(apr_pool_t *pool, json_t *to, const apr_array_header_t *changes,
+                         const rp_show_value_t *fields);
 
 /** As text from pool, with a newline behind it; value is freed. NULL: no memory. */
 const char *rp_json_text(apr_pool_t *pool, json_t *value);
@@ -48,6 +51,7 @@ typedef enum rp_api_body_e {
 } rp_api_body_e;
 
 /** Read a body of n bytes. 0: *error says what is wrong; nothing of the body counts then. Strings from pool. */
-int rp_json_wish(apr_pool_t *pool, rp_api_body_e kind, const char *body, apr_size_t n, rp_api_wish_t *out, rp_field_error_t *error);
+int rp_json_wish(apr_pool_t *pool, rp_api_body_e kind, const char *body, apr_size_t n, rp_api_wish_t *out,
+                 rp_field_error_t *error);
 
 #endif

@@ -5,10 +5,17 @@
 #include <string.h>
 #include <strings.h>
 
-static const char *const methods[] = {
-    [RP_API_NONE] = "", [RP_API_INDEX] = "GET, HEAD", [RP_API_BALANCERS] = "GET, HEAD", [RP_API_BALANCER] = "GET, HEAD, PATCH",
-    [RP_API_MEMBERS] = "GET, HEAD, POST", [RP_API_MEMBER] = "GET, HEAD, PATCH, DELETE", [RP_API_DRAIN] = "POST, DELETE",
-    [RP_API_POOLS] = "GET, HEAD", [RP_API_HEALTH] = "GET, HEAD", [RP_API_EVENTS] = "GET, HEAD", [RP_API_IN_FLIGHT] = "GET, HEAD"};
+static const char *const methods[] = { [RP_API_NONE] = "",
+                                       [RP_API_INDEX] = "GET, HEAD",
+                                       [RP_API_BALANCERS] = "GET, HEAD",
+                                       [RP_API_BALANCER] = "GET, HEAD, PATCH",
+                                       [RP_API_MEMBERS] = "GET, HEAD, POST",
+                                       [RP_API_MEMBER] = "GET, HEAD, PATCH, DELETE",
+                                       [RP_API_DRAIN] = "POST, DELETE",
+                                       [RP_API_POOLS] = "GET, HEAD",
+                                       [RP_API_HEALTH] = "GET, HEAD",
+                                       [RP_API_EVENTS] = "GET, HEAD",
+                                       [RP_API_IN_FLIGHT] = "GET, HEAD" };
 
 const char *rp_api_resource_methods(rp_api_resource_e resource) { return methods[resource]; }
 
@@ -39,8 +46,11 @@ static rp_api_resource_e plain(const char *name)
     static const struct {
         const char *name;
         rp_api_resource_e resource;
-    } all[] = {{"balancers", RP_API_BALANCERS}, {"pools", RP_API_POOLS}, {"health", RP_API_HEALTH}, {"events", RP_API_EVENTS},
-               {"in-flight", RP_API_IN_FLIGHT}};
+    } all[] = { { "balancers", RP_API_BALANCERS },
+                { "pools", RP_API_POOLS },
+                { "health", RP_API_HEALTH },
+                { "events", RP_API_EVENTS },
+                { "in-flight", RP_API_IN_FLIGHT } };
     size_t i;
 
     for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
@@ -54,8 +64,8 @@ static rp_api_resource_e plain(const char *name)
 /* path: what is behind "/v1". */
 static rp_api_path_t resource_of(apr_pool_t *pool, const char *path)
 {
-    static const rp_api_resource_e by_depth[] = {RP_API_NONE, RP_API_BALANCERS, RP_API_BALANCER, RP_API_MEMBERS, RP_API_MEMBER,
-                                                 RP_API_DRAIN};
+    static const rp_api_resource_e by_depth[] = { RP_API_NONE,    RP_API_BALANCERS, RP_API_BALANCER,
+                                                  RP_API_MEMBERS, RP_API_MEMBER,    RP_API_DRAIN };
     rp_api_path_t out = {RP_API_NONE, NULL, NULL};
     const char *segment[SEGMENTS_MAX];
     int n = split(pool, path, segment);
@@ -64,7 +74,8 @@ static rp_api_path_t resource_of(apr_pool_t *pool, const char *path)
         out.resource = n < 0 ? RP_API_NONE : n == 0 ? RP_API_INDEX : plain(segment[0]);
         return out;
     }
-    if (strcmp(segment[0], "balancers") || (n > 2 && strcmp(segment[2], "members")) || (n > 4 && strcmp(segment[4], "drain"))) {
+    if (strcmp(segment[0], "balancers") != 0 || (n > 2 && strcmp(segment[2], "members") != 0)
+        || (n > 4 && strcmp(segment[4], "drain") != 0)) {
         return out;
     }
     out.resource = by_depth[n];
@@ -159,12 +170,14 @@ const char *rp_api_member_url_refused(const char *url)
         rest = strncasecmp(url, schemes[i], strlen(schemes[i])) == 0 ? url + strlen(schemes[i]) : NULL;
     }
     if (rest == NULL) {
-        return "members that are added while the server runs begin with http://, https://, ws:// or wss://; sockets and other schemes "
+        return "members that are added while the server runs begin with http://, https://, ws:// or wss://; sockets "
+               "and other schemes "
                "need a line in the configuration";
     }
     for (p = url; *p != '\0'; p++) {
         if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f || strchr("\"<>\\^`{|}?#$@", *p)) {
-            return "the URL of a member has a host, perhaps a port and a path, and none of the characters \" < > \\ ^ ` { | } ? # $ @";
+            return "the URL of a member has a host, perhaps a port and a path, and none of the characters \" < > \\ ^ "
+                   "` { | } ? # $ @";
         }
     }
     return *rest == '\0' || *rest == '/' || *rest == ':' ? "the URL of a member names a host" : NULL;

@@ -35,19 +35,19 @@ typedef struct rp_api_path_t {
 /** Methods that a resource has, for Allow: "GET, PATCH". */
 const char *rp_api_resource_methods(rp_api_resource_e resource);
 
-/** uri: the decoded path of a request. What stands before the first "/v1" that begins a resource is where the handler is, and is not
- * looked at. A '/' at the end is ignored. Strings from pool. */
+/** uri: the decoded path of a request. What stands before the first "/v1" that begins a resource is where the handler
+ * is, and is not looked at. A '/' at the end is ignored. Strings from pool. */
 rp_api_path_t rp_api_path_parse(apr_pool_t *pool, const char *uri);
 
-/** Parameters of a query or of an urlencoded form: a table (names as written, values decoded, the last one of a name counts), or NULL:
- * malformed (a '%' without two hex digits, %00) or more than max parameters. NULL text is none. */
+/** Parameters of a query or of an urlencoded form: a table (names as written, values decoded, the last one of a name
+ * counts), or NULL: malformed (a '%' without two hex digits, %00) or more than max parameters. NULL text is none. */
 apr_table_t *rp_api_query_parse(apr_pool_t *pool, const char *text, int max);
 
 /** The id of a member: RP_API_ID_LEN hex digits made of its URL; the same in every process and after every restart. */
 const char *rp_api_member_id(apr_pool_t *pool, const char *url);
 
-/** NULL, or a sentence why no member with this URL may be added at run time: another scheme than those that are spoken, a socket, a
- * user, a query, or no URL at all. */
+/** NULL, or a sentence why no member with this URL may be added at run time: another scheme than those that are spoken,
+ * a socket, a user, a query, or no URL at all. */
 const char *rp_api_member_url_refused(const char *url);
 
 #endif

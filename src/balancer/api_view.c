@@ -48,15 +48,7 @@ void rp_show_etags(apr_pool_t *pool, rp_show_balancer_t *b)
 
 const char *rp_show_origin_str(rp_show_origin_e origin)
 {
-    switch (origin) {
-    case RP_SHOW_RUNTIME:
-        return "run time";
-    case RP_SHOW_KEPT:
-        return "kept from before the restart";
-    case RP_SHOW_CONFIGURATION:
-        break;
-    }
-    return "configuration";
+    return origin == RP_SHOW_RUNTIME ? "run time" : "configuration";
 }
 
 int rp_show_overridden(const rp_show_value_t *fields)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file api_view.h
- * What the API and the manager show: plain values that were copied from everywhere at one moment, so that what is written from them
- * needs neither httpd nor shared memory. All strings live as long as the view.
+ * What the API and the manager show: plain values that were copied from everywhere at one moment, so that what is
+ * written from them needs neither httpd nor shared memory. All strings live as long as the view.
  */
 #ifndef RP_BALANCER_API_VIEW_H
 #define RP_BALANCER_API_VIEW_H
@@ -18,8 +18,7 @@
 /** Who says what a value is. */
 typedef enum rp_show_origin_e {
     RP_SHOW_CONFIGURATION = 0, /**< the configuration, or its default */
-    RP_SHOW_RUNTIME,           /**< a change while this server runs */
-    RP_SHOW_KEPT               /**< a change that was kept over a restart */
+    RP_SHOW_RUNTIME            /**< a change at run time, also one that was kept over a restart */
 } rp_show_origin_e;
 
 typedef struct rp_show_value_t {
@@ -115,10 +114,11 @@ typedef struct rp_show_t {
     int flights_lost;             /**< under way, but there was no room to note them */
 } rp_show_t;
 
-/** Fill the etags from the settings: two views with the same settings have the same ones, whatever was counted meanwhile. */
+/** Fill the etags from the settings: two views with the same settings have the same ones, whatever was counted
+ * meanwhile. */
 void rp_show_etags(apr_pool_t *pool, rp_show_balancer_t *b);
 
-/** "configuration", "run time", "kept from before the restart". Static. */
+/** "configuration" or "run time". Static. */
 const char *rp_show_origin_str(rp_show_origin_e origin);
 
 /** 1: some field of the balancer (member NULL) or of the member is not what the configuration says. */

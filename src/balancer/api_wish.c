@@ -102,7 +102,8 @@ static int status_read(apr_pool_t *pool, json_t *status, rp_api_wish_t *out, rp_
     return 1;
 }
 
-static int text_read(apr_pool_t *pool, const char *key, const json_t *v, apr_size_t max, const char **out, rp_field_error_t *error)
+static int text_read(apr_pool_t *pool, const char *key, const json_t *v, apr_size_t max, const char **out,
+                     rp_field_error_t *error)
 {
     const char *s = json_string_value(v);
     const char *p;
@@ -114,8 +115,10 @@ static int text_read(apr_pool_t *pool, const char *key, const json_t *v, apr_siz
         }
     }
     if (s == NULL || strlen(s) > max) {
-        const char *legal = apr_psprintf(pool, "a text of at most %" APR_SIZE_T_FMT " bytes without control characters", max);
-        return wrong(pool, error, apr_pstrdup(pool, key), apr_psprintf(pool, "%s is not %s", shown(pool, v), legal), legal);
+        const char *legal =
+            apr_psprintf(pool, "a text of at most %" APR_SIZE_T_FMT " bytes without control characters", max);
+        return wrong(pool, error, apr_pstrdup(pool, key), apr_psprintf(pool, "%s is not %s", shown(pool, v), legal),
+                     legal);
     }
     *out = apr_pstrdup(pool, s);
     return 1;
@@ -135,7 +138,7 @@ static int drain_read(apr_pool_t *pool, const char *key, const json_t *v, rp_api
     if (strcmp(key, "then") == 0) {
         const char *s = json_string_value(v), *legal = "one of stopped, disabled, removed";
 
-        if (s == NULL || (strcmp(s, "stopped") && strcmp(s, "disabled") && strcmp(s, "removed"))) {
+        if (s == NULL || (strcmp(s, "stopped") != 0 && strcmp(s, "disabled") != 0 && strcmp(s, "removed") != 0)) {
             return wrong(pool, error, "then", apr_psprintf(pool, "%s is not %s", shown(pool, v), legal), legal);
         }
         out->then = apr_pstrdup(pool, s);
@@ -145,7 +148,8 @@ static int drain_read(apr_pool_t *pool, const char *key, const json_t *v, rp_api
                  "deadline_s, then, reason");
 }
 
-static int key_read(apr_pool_t *pool, rp_api_body_e kind, const char *key, json_t *v, rp_api_wish_t *out, rp_field_error_t *error)
+static int key_read(apr_pool_t *pool, rp_api_body_e kind, const char *key, json_t *v, rp_api_wish_t *out,
+                    rp_field_error_t *error)
 {
     int of_balancer = kind == RP_BODY_BALANCER;
     const rp_field_row_t *row = rp_field_by_json(of_balancer, key);
@@ -170,7 +174,8 @@ static int key_read(apr_pool_t *pool, rp_api_body_e kind, const char *key, json_
     return change_add(pool, row, key, v, out, error);
 }
 
-int rp_json_wish(apr_pool_t *pool, rp_api_body_e kind, const char *body, apr_size_t n, rp_api_wish_t *out, rp_field_error_t *error)
+int rp_json_wish(apr_pool_t *pool, rp_api_body_e kind, const char *body, apr_size_t n, rp_api_wish_t *out,
+                 rp_field_error_t *error)
 {
     json_error_t where;
     json_t *root = NULL, *v;
@@ -189,8 +194,11 @@ int rp_json_wish(apr_pool_t *pool, rp_api_body_e kind, const char *body, apr_siz
         return 1; /* all of it has defaults */
     }
     if (root == NULL) {
-        return wrong(pool, error, NULL, n == 0 ? "the body is empty; send a JSON object"
-                     : apr_psprintf(pool, "the body is no JSON: %s (line %d, column %d)", where.text, where.line, where.column), NULL);
+        return wrong(pool, error, NULL,
+                     n == 0 ? "the body is empty; send a JSON object"
+                            : apr_psprintf(pool, "the body is no JSON: %s (line %d, column %d)", where.text, where.line,
+                                           where.column),
+                     NULL);
     }
     if (!json_is_object(root)) {
         good = wrong(pool, error, NULL, "the body is not a JSON object", NULL);
@@ -204,8 +212,10 @@ int rp_json_wish(apr_pool_t *pool, rp_api_body_e kind, const char *body, apr_siz
         good = wrong(pool, error, "url", "it is missing; write for example \"url\": \"http://192.0.2.1:8080\"", NULL);
     }
     if (good && kind <= RP_BODY_MEMBER && out->changes->nelts == 0) {
-        good = wrong(pool, error, NULL,
-                     apr_psprintf(pool, "the body sets nothing; there are %s", names_of(pool, kind == RP_BODY_BALANCER, 0)), NULL);
+        good = wrong(
+            pool, error, NULL,
+            apr_psprintf(pool, "the body sets nothing; there are %s", names_of(pool, kind == RP_BODY_BALANCER, 0)),
+            NULL);
     }
     json_decref(root);
     return good;

@@ -19,6 +19,9 @@ rp_balancer_t *rp_balancing_of(const rp_balancer_conf_t *conf);
 /** All that a server sees, its own and inherited ones: of rp_balancer_t *, from pool; empty in a child that serves none. */
 apr_array_header_t *rp_balancing_visible(apr_pool_t *pool, const server_rec *s);
 
+/** BalancerPersist of a server: 1 On, 0 Off, -1 not written. */
+int rp_balancing_persist(const server_rec *s);
+
 /** Balancers that the server-status page of this server shows: of const rp_balancer_conf_t *, or NULL: ProxyStatus is Off. */
 const apr_array_header_t *rp_balancing_shown(const server_rec *s);
 

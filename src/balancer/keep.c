@@ -260,6 +260,10 @@ static void member_keep(const taking_t *t, rp_member_t *m, const rp_shm_member_t
     now.changed_at = then.changed_at;
     memcpy(now.changed_why, then.changed_why, sizeof(now.changed_why));
     status_keep(t, who, at, m->shm, old, then.changed_why);
+    if (m->shm->status & RP_ST_DRAIN) {
+        now.drain_until = then.drain_until;
+        now.drain_then = then.drain_then;
+    }
     rp_shm_member_write(m->shm, &now);
 }
 

@@ -55,6 +55,9 @@ typedef enum rp_slot_state_e {
     RP_SLOT_LEAVING /**< removed: gets no request; free for another member as soon as nothing is under way to it */
 } rp_slot_state_e;
 
+/** What becomes of a member at the end of its draining. */
+typedef enum rp_drain_then_e { RP_DRAIN_STOPPED = 0, RP_DRAIN_DISABLED, RP_DRAIN_REMOVED } rp_drain_then_e;
+
 /** Settings of a member. A multiple of 8 bytes without holes. Strings end with NUL; "" is none. */
 typedef struct rp_member_settings_t {
     apr_uint32_t state;              /**< rp_slot_state_e */
@@ -71,7 +74,10 @@ typedef struct rp_member_settings_t {
     char hcmethod[16], hcexpr[16];
     apr_int64_t changed_at;          /**< apr_time_now() of the last change at run time; 0: none */
     char changed_why[RP_SHM_REASON_SIZE];
-    apr_uint64_t room[12];
+    apr_int64_t drain_until;         /**< apr_time_now() at which draining ends; 0: it has no end */
+    apr_uint32_t drain_then;         /**< rp_drain_then_e */
+    apr_uint32_t reserved;
+    apr_uint64_t room[10];
 } rp_member_settings_t;
 _Static_assert(sizeof(rp_member_settings_t) == 848, "layout of the shared segment");
 

@@ -200,7 +200,8 @@ static apr_status_t refuse(const char **why, const char *sentence)
     return APR_EINVAL;
 }
 
-apr_status_t rp_persist_decode(apr_pool_t *pool, const char *text, apr_size_t len, apr_array_header_t **rows, const char **why)
+apr_status_t rp_persist_decode(apr_pool_t *pool, const char *text, apr_size_t len, apr_array_header_t **rows,
+                               const char **why)
 {
     char hex[HEX_LEN + 1];
     const char *end, *p;

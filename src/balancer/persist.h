@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file persist.h
- * The state file of BalancerPersist: rows of text with a checksum over all of them. Pure: text in, rows out, and the reverse; and the two
- * functions that put such a text on a disk and take it from there. libc and APR only.
+ * The state file of BalancerPersist: rows of text with a checksum over all of them. Pure: text in, rows out, and the
+ * reverse; and the two functions that put such a text on a disk and take it from there. libc and APR only.
  *
  *     rproxy-state 1
  *     r SCOPE BALANCER MEMBER KEY CONFIGURED VALUE
  *     end ROWS SHA1
  *
- * Fields have one blank between them; bytes other than visible ASCII, and '%', are %XX; "%" alone stands for an empty field and "-" for
- * one that is not there. What is not exactly so is refused as a whole: half a state is worse than none.
+ * Fields have one blank between them; bytes other than visible ASCII, and '%', are %XX; "%" alone stands for an empty
+ * field and "-" for one that is not there. What is not exactly so is refused as a whole: half a state is worse than
+ * none.
  */
 #ifndef RP_BALANCER_PERSIST_H
 #define RP_BALANCER_PERSIST_H
@@ -34,21 +35,23 @@ typedef struct rp_persist_row_t {
 } rp_persist_row_t;
 
 /** Rows (rp_persist_row_t) as the text of a file, from pool. APR_ENOSPC: a limit above is passed. Any thread. */
-apr_status_t rp_persist_encode(apr_pool_t *pool, const apr_array_header_t *rows, const char **out, apr_size_t *len) RP_WARN_UNUSED;
+apr_status_t rp_persist_encode(apr_pool_t *pool, const apr_array_header_t *rows, const char **out,
+                               apr_size_t *len) RP_WARN_UNUSED;
 
-/** The reverse. rows: of rp_persist_row_t, all from pool. APR_EINVAL: refused; *why is a sentence for the log. Any thread. */
+/** The reverse. rows: of rp_persist_row_t, all from pool. APR_EINVAL: refused; *why is a sentence for the log. Any
+ * thread. */
 apr_status_t rp_persist_decode(apr_pool_t *pool, const char *text, apr_size_t len, apr_array_header_t **rows,
                                const char **why) RP_WARN_UNUSED;
 
 /**
- * Replace the file at path: written beside it, forced to the disk, renamed over it, and the folder forced to the disk too. Whoever
- * reads it, after whatever happened, finds the old text or this one. One writer at a time. Blocks on the disk; never on a request's path.
- * Errors are those of the system; the old file is then still there.
+ * Replace the file at path: written beside it, forced to the disk, renamed over it, and the folder forced to the disk
+ * too. Whoever reads it, after whatever happened, finds the old text or this one. One writer at a time. Blocks on the
+ * disk; never on a request's path. Errors are those of the system; the old file is then still there.
  */
 apr_status_t rp_persist_write(apr_pool_t *pool, const char *path, const char *text, apr_size_t len) RP_WARN_UNUSED;
 
-/** The text of the file, from pool. APR_ENOENT: there is none. APR_EACCES: it is no regular file of this user (or root) that nobody else
- * may write. APR_ENOSPC: larger than RP_PERSIST_BYTES_MAX. */
+/** The text of the file, from pool. APR_ENOENT: there is none. APR_EACCES: it is no regular file of this user (or root)
+ * that nobody else may write. APR_ENOSPC: larger than RP_PERSIST_BYTES_MAX. */
 apr_status_t rp_persist_read(apr_pool_t *pool, const char *path, const char **text, apr_size_t *len) RP_WARN_UNUSED;
 
 #endif

@@ -30,7 +30,9 @@ static apr_status_t write_all(int fd, const char *text, apr_size_t len)
 static apr_status_t sync_folder(apr_pool_t *pool, const char *path)
 {
     const char *slash = strrchr(path, '/');
-    const char *folder = slash == NULL ? "." : slash == path ? "/" : apr_pstrmemdup(pool, path, (apr_size_t)(slash - path));
+    const char *folder = slash == NULL   ? "."
+                         : slash == path ? "/"
+                                         : apr_pstrmemdup(pool, path, (apr_size_t)(slash - path));
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     apr_status_t rv = APR_SUCCESS;
 

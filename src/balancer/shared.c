@@ -11,6 +11,7 @@
 
 #include "balancer/keep.h"
 #include "balancer/live.h"
+#include "balancer/persist_live.h"
 #include "balancer/settings.h"
 
 APLOG_USE_MODULE(rproxy_balancer);
@@ -171,6 +172,7 @@ static apr_status_t generation_end(void *data)
     }
     err = rp_shm_check(seg.mem, seg.size, &map);
     if (err == RP_SHM_OK) {
+        rp_persist_save();
         rp_keep_store(seg.process_pool, seg.balancers, map.header->generation);
     }
     else {
@@ -214,6 +216,9 @@ apr_status_t rp_shared_create(apr_pool_t *pconf, server_rec *s, const rproxy_api
         b->index = i;
         balancer_start(pconf, b, first);
         first += (apr_uint32_t)b->nslots;
+    }
+    if (kept == NULL) { /* the first generation of this server */
+        kept = rp_persist_load(pconf);
     }
     if (kept != NULL) {
         rp_keep_apply(pconf, s, core, kept, &seg.map, balancers);

@@ -40,7 +40,6 @@ static const rp_param_row_t rows[] = {
      .help = "On: when all members are in error they are all tried again at once, whatever retry "
              "says."},
     {ROW("nonce", STRING, nonce, 1, 36), .example = "None", .dflt = "a random one",
-     .later = "the balancer manager is not there yet",
      .help = "Secret that changes in the balancer manager must name; None: no change is possible."},
     {ROW("growth", INT, growth, 1, RP_GROWTH_MAX), .example = "10",
      .dflt = "0, or what BalancerGrowth says",

@@ -89,10 +89,14 @@ sub third_party_ok {
 my $made = slurp("$build/Makefile");
 my ($moduledir) = $ENV{MODULEDIR} || $made =~ /^moduledir = (.*)/m;
 my ($headerdir) = $ENV{HEADERDIR} || $made =~ /^headerdir = (.*)/m;
+my ($bindir) = $ENV{BINDIR} || $made =~ /^bindir = (.*)/m;
+my ($prefix) = $made =~ /^prefix = (.*)/m;
+$bindir =~ s/\$\{(?:exec_)?prefix\}/$prefix/;
 my $root = "$tmp/root";
 run_ok('make install', $make, '-s', '-C', $build, 'install', "DESTDIR=$root");
-my @want = sort map({"$root$moduledir/$_"} @modules), map {"$root$headerdir/$_"} @headers;
-is_deeply([files_below($root)], \@want, 'make install puts the modules and the headers into DESTDIR, and nothing else');
+my @want = sort map({"$root$moduledir/$_"} @modules), map({"$root$headerdir/$_"} @headers), "$root$bindir/rproxyctl";
+is_deeply([files_below($root)], \@want, 'make install puts the modules, the headers and rproxyctl into DESTDIR, and nothing else');
+like(run_ok('rproxyctl', "$root$bindir/rproxyctl", '--help'), qr/^usage: rproxyctl/, 'rproxyctl says how it is used');
 httpd_loads('installed modules', "$root$moduledir");
 versions_ok('make install', "$root$moduledir");
 third_party_ok('make install', "$root$headerdir");

@@ -101,10 +101,29 @@ END_TEST
 
 START_TEST(urls_of_new_members)
 {
-    static const char *const good[] = {"http://h", "HTTPS://h:8443/app", "ws://127.0.0.1:1/", "wss://[::1]:9/x", "http://h/a%20b"};
-    static const char *const bad[] = {"", "h", "unix:/run/x|http://h", "ajp://h", "fcgi://h", "ftp://h", "balancer://b", "http://",
-                                      "http:///x", "http://:80/", "http://u@h", "http://h?q", "http://h#f", "http://h/$1", "http://h/ x",
-                                      "http://h/\n", "http://h|x", "http://h\xc3\xa4", "http://h\"", "h2://h", " http://h"};
+    static const char *const good[] = { "http://h", "HTTPS://h:8443/app", "ws://127.0.0.1:1/", "wss://[::1]:9/x",
+                                        "http://h/a%20b" };
+    static const char *const bad[] = { "",
+                                       "h",
+                                       "unix:/run/x|http://h",
+                                       "ajp://h",
+                                       "fcgi://h",
+                                       "ftp://h",
+                                       "balancer://b",
+                                       "http://",
+                                       "http:///x",
+                                       "http://:80/",
+                                       "http://u@h",
+                                       "http://h?q",
+                                       "http://h#f",
+                                       "http://h/$1",
+                                       "http://h/ x",
+                                       "http://h/\n",
+                                       "http://h|x",
+                                       "http://h\xc3\xa4",
+                                       "http://h\"",
+                                       "h2://h",
+                                       " http://h" };
     size_t i;
 
     for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -199,11 +218,16 @@ static const struct {
     unsigned status;
     const char *word;
 } states[] = {
-    {0, "not set up"}, {RP_ST_INITIALIZED, "usable"}, {RP_ST_INITIALIZED | RP_ST_IN_ERROR, "in error"},
-    {RP_ST_INITIALIZED | RP_ST_IN_ERROR | RP_ST_IGNORE_ERRORS, "usable"},
-    {RP_ST_INITIALIZED | RP_ST_DISABLED | RP_ST_STOPPED, "stopped"}, {RP_ST_INITIALIZED | RP_ST_DISABLED | RP_ST_DRAIN, "disabled"},
-    {RP_ST_INITIALIZED | RP_ST_HC_FAIL | RP_ST_IGNORE_ERRORS, "health check failed"}, {RP_ST_INITIALIZED | RP_ST_DRAIN, "draining"},
-    {RP_ST_INITIALIZED | RP_ST_HOT_STANDBY, "standby"}, {RP_ST_INITIALIZED | RP_ST_HOT_SPARE, "spare"},
+    { 0, "not set up" },
+    { RP_ST_INITIALIZED, "usable" },
+    { RP_ST_INITIALIZED | RP_ST_IN_ERROR, "in error" },
+    { RP_ST_INITIALIZED | RP_ST_IN_ERROR | RP_ST_IGNORE_ERRORS, "usable" },
+    { RP_ST_INITIALIZED | RP_ST_DISABLED | RP_ST_STOPPED, "stopped" },
+    { RP_ST_INITIALIZED | RP_ST_DISABLED | RP_ST_DRAIN, "disabled" },
+    { RP_ST_INITIALIZED | RP_ST_HC_FAIL | RP_ST_IGNORE_ERRORS, "health check failed" },
+    { RP_ST_INITIALIZED | RP_ST_DRAIN, "draining" },
+    { RP_ST_INITIALIZED | RP_ST_HOT_STANDBY, "standby" },
+    { RP_ST_INITIALIZED | RP_ST_HOT_SPARE, "spare" },
 };
 
 START_TEST(state_in_one_word)

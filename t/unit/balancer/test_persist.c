@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The state file: what is written is read; what was damaged is refused as a whole, wherever the damage is; a writer that dies leaves the
- * old text or the new one. */
+/* The state file: what is written is read; what was damaged is refused as a whole, wherever the damage is; a writer
+ * that dies leaves the old text or the new one. */
 #include <apr_strings.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -176,7 +176,8 @@ static const char *version(int k, apr_size_t *len)
     int i;
 
     for (i = 0; i < 40 + 200 * (k % 3); i++) {
-        rp_persist_row_t row = {"s", "balancer://b", apr_psprintf(pool, "http://h:%d", i), "loadfactor", NULL, apr_itoa(pool, k)};
+        rp_persist_row_t row = { "s",          "balancer://b", apr_psprintf(pool, "http://h:%d", i),
+                                 "loadfactor", NULL,           apr_itoa(pool, k) };
         APR_ARRAY_PUSH(rows, rp_persist_row_t) = row;
     }
     ck_assert_int_eq(rp_persist_encode(pool, rows, &text, len), APR_SUCCESS);

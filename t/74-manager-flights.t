@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+# Exchanges under way: on the page, in the API, in mod_status; what ended is gone, also when its child was killed.
+use strict;
+use warnings;
+use Apache::Test qw(-withtestmore);
+use JSON::PP ();
+use RProxy::Backend;
+use RProxy::Client qw(get);
+use RProxy::Env qw(needs wait_until);
+use RProxy::Server;
+
+plan tests => 26, need {needs(qw(rproxy rproxy_balancer slotmem_shm authz_host status))};
+
+my $b = RProxy::Backend->new(name => 'a');
+my $s = RProxy::Server->new(modules => [qw(slotmem_shm authz_host status)], processes => 2, threads => 4, config => <<"CONF");
+ProxyStatus On
+<Proxy balancer://one>
+    BalancerMember @{[$b->url]} retry=5
+    ProxySet timeout=60 forcerecovery=Off
+</Proxy>
+ProxyPass /one balancer://one
+<Location /rproxy>
+    SetHandler rproxy-api
+    Require local
+</Location>
+<Location /balancer-manager>
+    SetHandler balancer-manager
+    Require local
+</Location>
+<Location /status>
+    SetHandler server-status
+</Location>
+Listen 127.0.0.1:__PORT_other__
+<VirtualHost 127.0.0.1:__PORT_other__>
+    ServerName other.test
+    ProxyPassInherit Off
+    BalancerInherit Off
+</VirtualHost>
+CONF
+
+sub flights { my (%opt) = @_; return JSON::PP->new->decode(get($s, '/rproxy/v1/in-flight', %opt)->body)->{in_flight} }
+
+sub under_way {
+    my ($n) = @_;
+    return wait_until(15, sub { @{flights()} == $n });
+}
+
+my @slow = map { my $c = RProxy::Client->new($s); $c->request(GET => "/one/x?wait=go$_"); $c } 1 .. 2;
+ok under_way(2), 'two under way';
+my $all = flights();
+is $all->[0]{vhost},    'front.test', 'virtual host';
+is $all->[0]{balancer}, 'one',        'balancer';
+is $all->[0]{member},   $b->url,      'member';
+is $all->[0]{step},     'is at the member', 'step';
+like $all->[0]{request}, qr{^GET /one/x\?wait=go\d HTTP/1\.1$}, 'request';
+ok((grep { $_ == $all->[0]{pid} } $s->children), 'process');
+cmp_ok $all->[0]{age_s}, '>=', $all->[1]{age_s}, 'oldest first';
+is scalar @{flights(port => 'other')}, 0, 'another virtual host does not see them';
+my $page = get($s, '/balancer-manager')->body;
+like $page, qr{Exchanges under way: 2</h2>}, 'on the page';
+like $page, qr{<td>GET /one/x\?wait&#61;go1 HTTP/1\.1</td><td>http://127\.0\.0\.1:\d+</td><td>is at the member</td>}, 'with what it does';
+unlike get($s, '/balancer-manager', port => 'other')->body, qr/under way: [1-9]/, 'not on that of another virtual host';
+like get($s, '/status')->body, qr{Exchanges under way: 2</h2>}, 'in mod_status';
+like get($s, '/status?auto')->body, qr{^ProxyExchangesUnderWay: 2$}m, 'in mod_status for programs';
+
+# one is killed with its child, the other one goes on
+my ($pid) = map { $_->{pid} } @$all;
+my $mine = grep { $_->{pid} == $pid } @$all;
+kill 'KILL', $pid;
+$s->{expect_crash} = 1;
+ok under_way(2 - $mine), 'those of a dead child are gone';
+$_->abort for @slow;
+ok under_way(0), 'and what ended';
+
+# waiting for a member
+$b->refuse;
+$b->drop;
+is get($s, '/one/x')->status, 503, 'the only member goes into error';
+my $waiting = RProxy::Client->new($s);
+$waiting->request(GET => '/one/x');
+ok wait_until(15, sub { my $f = flights(); @$f && $f->[0]{step} =~ /waits for a member/ }), 'one that waits for a member';
+is flights()->[0]{member}, undef, 'is at none';
+$b->listen;
+is $waiting->response->status, 200, 'its retry time is over';
+ok under_way(0), 'and so is it';
+
+# text of a client is harmless
+my $evil = RProxy::Client->new($s);
+$evil->send("GET /one/x?wait=go3&<b>'\"& HTTP/1.1\r\nHost: x\r\n\r\n");
+ok under_way(1), 'markup in a request';
+unlike get($s, '/balancer-manager')->body, qr/<b>/, 'is no markup on the page';
+like get($s, '/balancer-manager')->body, qr/&#38;&#60;b&#62;&#39;&#34;&#38;/, 'but shown';
+unlike get($s, '/status')->body, qr/<b>.&quot;|&<b>/, 'nor in mod_status';
+$evil->abort;
+ok under_way(0), 'over';
