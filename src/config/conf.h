@@ -89,6 +89,7 @@ typedef struct rp_server_conf_t {
     rp_switch_e pass_inherit, balancer_inherit;
     int unconfigured_max;            /**< RProxyUnconfiguredMax, or -1 */
     int event_mode;                  /**< RProxyEventLoop: rp_event_mode_e, or -1 */
+    apr_uint32_t slow_calls;         /**< of this child, atomic: requests whose hooks held an event loop */
     int event_threads;               /**< RProxyEventThreads, or -1 */
     int handoff_threads;             /**< RProxyHandoffThreads, or -1 */
     int timeout_status;              /**< RProxyTimeoutStatus: 504 or 502, or -1 */

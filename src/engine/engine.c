@@ -7,6 +7,7 @@
 #include <http_config.h>
 #include <http_core.h>
 #include <http_log.h>
+#include <http_protocol.h>
 #include <http_request.h>
 #include <mpm_common.h>
 
@@ -25,14 +26,16 @@ static struct {
     rp_engine_loop_t *loops;
     int nloops;
     rp_helpers_t *helpers;
-    rp_lane_e (*lane_of)(const server_rec *s);
+    rp_engine_conf_t conf;
     int running;          /* atomic: connections are taken */
     unsigned next;        /* atomic: whose turn it is */
 } engine;
 
 int rp_engine_running(void) { return __atomic_load_n(&engine.running, __ATOMIC_ACQUIRE); }
 
-rp_lane_e rp_engine_lane_of(const server_rec *s) { return engine.lane_of(s); }
+rp_lane_e rp_engine_lane_of(const server_rec *s) { return engine.conf.lane_of(s); }
+
+const rp_engine_conf_t *rp_engine_conf(void) { return &engine.conf; }
 
 rp_engine_loop_t *rp_engine_pick(void)
 {
@@ -87,6 +90,11 @@ int rp_engine_announce(server_rec *s, const rp_engine_conf_t *conf)
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
                  "RP0311: event loops are on: %d of them in each child, up to %d helper threads; backends without max= take as many connections "
                  "as there are requests", conf->loops, conf->helpers);
+    if (!rp_scoreboard_has_room()) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     "RP0316: ThreadLimit equals ThreadsPerChild, so that the scoreboard has no slot for the loops and mod_status does not count "
+                     "their requests; write a ThreadLimit that is larger by 1");
+    }
     return OK;
 }
 
@@ -246,7 +254,7 @@ void rp_engine_child_init(apr_pool_t *pchild, server_rec *s, const rp_engine_con
         return;
     }
     rp_owned_output_child_init();
-    engine.lane_of = conf->lane_of;
+    engine.conf = *conf;
     engine.loops = apr_pcalloc(pchild, (apr_size_t)conf->loops * sizeof(*engine.loops));
     apr_pool_pre_cleanup_register(pchild, NULL, stop);
     rv = rp_helpers_create(&engine.helpers, pchild, conf->helpers);
@@ -262,10 +270,19 @@ void rp_engine_child_init(apr_pool_t *pchild, server_rec *s, const rp_engine_con
     __atomic_store_n(&engine.running, engine.nloops > 0, __ATOMIC_RELEASE);
 }
 
+static int log_transaction(request_rec *r)
+{
+    if (r->connection->master == NULL) {
+        rp_engine_count(r);
+    }
+    return DECLINED;
+}
+
 void rp_engine_register_hooks(apr_pool_t *p)
 {
     rp_owned_input_register();
     rp_owned_output_register();
     rp_gate_register_hooks(p);
+    ap_hook_log_transaction(log_transaction, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_child_stopping(child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
 }

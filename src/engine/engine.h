@@ -39,6 +39,8 @@ typedef struct rp_engine_conf_t {
     int unconfigured_max; /**< endpoints outside the configuration, per loop */
     rp_lane_e (*lane_of)(const server_rec *s); /**< RProxyLane of a server outside of sections */
     rp_child_stat_t *stat;/**< of this child: where connections and turns are counted; never NULL in a child */
+    int (*needs_helper)(request_rec *r);       /**< 1: no hook of this request may run on a loop */
+    void (*slow_call)(request_rec *r, apr_interval_time_t us); /**< the hooks of a request held the loop that long */
 } rp_engine_conf_t;
 
 /** A client connection that a loop owns; lives in the connection's pool. */
@@ -81,6 +83,8 @@ void rp_owned_shutdown_write(rp_owned_t *o);
 /** 1: nothing of this proxied request, whose filters are in place, is known to block: it may run inline. chosen: RProxyLane of its place. */
 int rp_lane_inline_ok(const request_rec *r, rp_lane_e chosen);
 
+/** A request on an owned connection was logged: it counts in the scoreboard, where neither loops nor helpers have a place of their own. Any thread. */
+void rp_engine_count(const request_rec *r);
 /** Lane that this request runs on, for logs. */
 rp_lane_e rp_engine_lane(const request_rec *r);
 

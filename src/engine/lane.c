@@ -44,10 +44,3 @@ int rp_lane_inline_ok(const request_rec *r, rp_lane_e chosen)
     /* a filter on the request's body may give nothing for bytes that it took, which a descriptor can not announce */
     return r->input_filters == r->proto_input_filters && all_harmless(r->output_filters) && all_harmless(r->input_filters);
 }
-
-int rp_lane_handoff_all(const request_rec *r)
-{
-    rp_lane_e lane = rp_engine_lane_of(r->server);
-
-    return lane == RP_LANE_HANDOFF || lane == RP_LANE_BLOCKING;
-}

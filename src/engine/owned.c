@@ -13,11 +13,14 @@
 #include <mod_core.h>
 #include <scoreboard.h>
 
+#include "upstream/clock.h"
+
 #define HEAD_FIRST_US 20000000     /* for a request head, as mod_reqtimeout's header=20-40,MinRate=500 */
 #define HEAD_MOST_US 40000000
 #define HEAD_RATE 500              /* bytes a second that buy more time */
 #define LINGER_STEP_US 2000000     /* the client may be silent for that long after our end ... */
 #define LINGER_MOST_US 30000000    /* ... and take that long in all */
+#define HOOKS_MAX_US 5000          /* longer than that a request's hooks may not hold the loop */
 #define LET_GO_US 1000             /* look again whether the MPM has let go */
 
 static void set_timer(rp_owned_t *o, apr_time_t due_us)
@@ -219,6 +222,19 @@ static void processed(rp_owned_t *o)
     }
 }
 
+/* httpd's own processing. A module that makes the loop wait makes everybody wait: that is told while the request is there. */
+static void run_hooks(rp_owned_t *o)
+{
+    apr_time_t began = rp_clock_now_us();
+    apr_interval_time_t took;
+
+    ap_process_async_request(o->r);
+    took = rp_clock_now_us() - began;
+    if (took > HOOKS_MAX_US && o->c->cs->state == CONN_STATE_SUSPENDED) { /* else it may be gone */
+        rp_engine_conf()->slow_call(o->r, took);
+    }
+}
+
 static void start_request(rp_owned_t *o)
 {
     conn_rec *c = o->c;
@@ -249,12 +265,12 @@ static void start_request(rp_owned_t *o)
         rp_owned_gate_body(o);
     }
     c->cs->state = CONN_STATE_HANDLER;
-    if (rp_lane_handoff_all(r)) {
+    if (rp_engine_conf()->needs_helper(r)) {
         o->handoff = RP_HANDOFF_ALL;
         rp_owned_to_helper(o);
         return;
     }
-    ap_process_async_request(r);
+    run_hooks(o);
     processed(o);
 }
 
@@ -414,6 +430,7 @@ void rp_owned_adopted(rp_owned_t *o)
         return;
     }
     o->adopted_us = now(o);
+    rp_scoreboard_open(o->el, o->c);
     o->on_loop = 1;
     o->c->current_thread = o->el->thread;
     APR_RING_INSERT_TAIL(&o->el->owned, o, rp_owned_t, link);

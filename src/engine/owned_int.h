@@ -52,6 +52,8 @@ typedef struct rp_engine_loop_t {
     rp_child_stat_t *stat; /**< of the child */
     int stopping;          /**< graceful: no more keep-alive */
     rp_post_t stop_post;
+    struct worker_score *score; /**< atomic: where requests are counted, or NULL */
+    int score_known;
     int stop_sent;         /**< atomic */
     server_rec *server;
 } rp_engine_loop_t;
@@ -136,6 +138,8 @@ struct rp_owned_t {
     unsigned requests;
 };
 
+/** engine.c: of this child. */
+const rp_engine_conf_t *rp_engine_conf(void);
 /** engine.c: RProxyLane of a server outside of sections. */
 rp_lane_e rp_engine_lane_of(const server_rec *s);
 
@@ -188,13 +192,15 @@ void rp_owned_unhook(rp_owned_t *o);
 /** A backend was heard while no exchange had the connection, or the client is gone: end what there is. */
 void rp_owned_abort(rp_owned_t *o);
 
-/* lane.c */
-/** 1: this request must not run a hook on a loop: all of it is for a helper. */
-int rp_lane_handoff_all(const request_rec *r);
-
 /* handoff.c */
 /** Give the request to a helper. */
 void rp_owned_to_helper(rp_owned_t *o);
+
+/* scoreboard.c */
+/** 1: ThreadLimit leaves a slot beyond ThreadsPerChild. */
+int rp_scoreboard_has_room(void);
+/** Find the slot of this child by the number that the MPM gave one of its connections. */
+void rp_scoreboard_open(rp_engine_loop_t *el, const conn_rec *c);
 
 /* graves.c: the MPM may still write to a connection's pool in the first moments after it let go */
 void rp_grave_dig(rp_engine_loop_t *el, apr_pool_t *pool, apr_time_t adopted_us);

@@ -265,6 +265,9 @@ static rp_move_e take(rp_exchange_t *ex)
         ex->acquire_deadline_us = ex->now_us + ex->conf.acquire_us;
     }
     flags = (ex->fresh ? RP_TAKE_FRESH : 0) | (ex->granted ? RP_TAKE_GRANTED : 0);
+    if (ex->conf.idempotent && !ex->conf.has_body && !ex->conf.no_resend) { /* dead after all: it goes again */
+        flags |= RP_TAKE_WATCHED;
+    }
     ex->granted = 0; /* it passes to the pool in any case */
     rv = rp_pool_take(ex->conf.endpoint, ex->conf.worker, ex->conf.pinned_to, flags, ex->now_us, &ex->conn);
     if (APR_STATUS_IS_EAGAIN(rv)) {

@@ -78,7 +78,8 @@ static rp_lane_e lane_of(const server_rec *s)
 static rp_engine_conf_t engine_conf(server_rec *main_server)
 {
     const rp_server_conf_t *conf = rp_server_conf(main_server);
-    rp_engine_conf_t engine = {RP_EVENT_AUTO, 1, 0, RP_UNCONFIGURED_MAX_DEFAULT, lane_of, NULL};
+    rp_engine_conf_t engine = {.mode = RP_EVENT_AUTO, .loops = 1, .unconfigured_max = RP_UNCONFIGURED_MAX_DEFAULT, .lane_of = lane_of,
+                               .needs_helper = rp_lane_needs_helper, .slow_call = rp_lane_slow_call};
 
     if (conf->event_mode >= 0) {
         engine.mode = (rp_event_mode_e)conf->event_mode;
@@ -104,7 +105,13 @@ static int announce_engine(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
     (void)pconf;
     (void)plog;
     (void)ptemp;
-    return ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG ? OK : rp_engine_announce(main_server, &engine);
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
+        return OK;
+    }
+    if (engine.mode != RP_EVENT_OFF && rp_engine_obstacle() == NULL) {
+        rp_lane_look_around(main_server);
+    }
+    return rp_engine_announce(main_server, &engine);
 }
 
 static void child_init(apr_pool_t *p, server_rec *main_server)

@@ -139,4 +139,12 @@ int rp_balancing_next(rp_request_t *rq);
 /** Tell how the exchange with the current member ended. */
 void rp_balancing_report(rp_request_t *rq);
 
+/* lane_choice.c */
+/** Parent, all modules are loaded: look for modules that may block, and say so. */
+void rp_lane_look_around(server_rec *main_server);
+/** 1: no hook of this request may run on an event loop. Before any did. */
+int rp_lane_needs_helper(request_rec *r);
+/** The hooks of a request took this long on an event loop: logged, and from the third time on they do not run there any more. */
+void rp_lane_slow_call(request_rec *r, apr_interval_time_t us);
+
 #endif

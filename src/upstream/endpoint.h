@@ -101,6 +101,9 @@ int rp_endpoints_count(rp_endpoints_t *eps, int *unconfigured);
 #define RP_TAKE_FRESH 1   /**< do not take an idle connection */
 #define RP_TAKE_GRANTED 2 /**< the caller owns a permit of w (rp_permit_acquire): it is ours now */
 
+#define RP_TAKE_WATCHED 4 /**< an idle connection that a loop watches is good while nothing was heard of it: spares the check's system
+                               call where a request may go again */
+
 /**
  * Take a connection for one exchange of w: the most recently used idle one that passes the check,
  * else a new object (RP_CONN_NEW) with a permit of w. A taken idle connection opened for another

@@ -263,11 +263,14 @@ static rp_conn_t *pick_locked(rp_endpoint_t *ep, const rp_worker_t *w, const voi
     return free_one;
 }
 
-static rp_refuse_e check_idle(rp_endpoint_t *ep, rp_conn_t *conn, const rp_worker_t *w,
+static rp_refuse_e check_idle(rp_endpoint_t *ep, rp_conn_t *conn, const rp_worker_t *w, int flags,
                               apr_time_t now_us)
 {
     rp_refuse_e why = address_check(conn, w, now_us);
 
+    if ((flags & RP_TAKE_WATCHED) && conn->watch != NULL && !conn->is_tls) {
+        return why; /* what the loop hears closes it */
+    }
     if (why == RP_REFUSE_NONE) {
         why = (rp_refuse_e)rp_conn_reuse_check(conn);
     }
@@ -278,7 +281,7 @@ static rp_refuse_e check_idle(rp_endpoint_t *ep, rp_conn_t *conn, const rp_worke
 }
 
 /* One idle connection that is good, or NULL. */
-static rp_conn_t *take_idle(rp_endpoint_t *ep, rp_worker_t *w, const void *pinned_to,
+static rp_conn_t *take_idle(rp_endpoint_t *ep, rp_worker_t *w, const void *pinned_to, int flags,
                             apr_time_t now_us)
 {
     for (;;) {
@@ -294,7 +297,7 @@ static rp_conn_t *take_idle(rp_endpoint_t *ep, rp_worker_t *w, const void *pinne
         if (conn == NULL) {
             return NULL;
         }
-        why = check_idle(ep, conn, w, now_us);
+        why = check_idle(ep, conn, w, flags, now_us);
         if (why == RP_REFUSE_NONE) {
             return conn;
         }
@@ -345,7 +348,7 @@ apr_status_t rp_pool_take(rp_endpoint_t *ep, rp_worker_t *w, void *pinned_to, in
         return rv;
     }
     if (!(flags & RP_TAKE_FRESH)) {
-        conn = take_idle(ep, w, pinned_to, now_us);
+        conn = take_idle(ep, w, pinned_to, flags, now_us);
     }
     if (conn != NULL && change_worker(conn, w) != APR_SUCCESS) {
         rp_pool_close(conn, RP_REFUSE_EVICTED);

@@ -116,7 +116,7 @@ sub _mpm_lines {
     if ($self->{mpm} eq 'prefork') {
         return "StartServers $procs\nMinSpareServers 1\nMaxSpareServers $n\nMaxRequestWorkers $n";
     }
-    return "StartServers $procs\nServerLimit 8\nThreadLimit $n\nThreadsPerChild $n\n"
+    return "StartServers $procs\nServerLimit 8\nThreadLimit @{[$n + 1]}\nThreadsPerChild $n\n"
         . "MaxRequestWorkers $total\nMinSpareThreads 1\nMaxSpareThreads $total";
 }
 

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Honest totals. Owned connections have no scoreboard handle (it would cost a system call for each request), so mod_status would
+ * not count their requests. A slot beyond those of the MPM's threads takes them: mod_status adds up all slots up to ThreadLimit,
+ * while the MPM looks at its own only.
+ */
+#include "engine/owned_int.h"
+
+#include <ap_mpm.h>
+#include <http_core.h>
+#include <mod_core.h>
+#include <scoreboard.h>
+#include <unistd.h>
+
+int rp_scoreboard_has_room(void)
+{
+    int per_child = 0, limit = 0;
+
+    return ap_mpm_query(AP_MPMQ_MAX_THREADS, &per_child) == APR_SUCCESS && ap_mpm_query(AP_MPMQ_HARD_LIMIT_THREADS, &limit) == APR_SUCCESS
+           && per_child < limit;
+}
+
+/* The slot of this child: the MPM numbers connections by child and thread. */
+static worker_score *find(const conn_rec *c)
+{
+    int per_child = 0, limit = 0;
+
+    if (!rp_scoreboard_has_room() || ap_mpm_query(AP_MPMQ_MAX_THREADS, &per_child) != APR_SUCCESS
+        || ap_mpm_query(AP_MPMQ_HARD_LIMIT_THREADS, &limit) != APR_SUCCESS) {
+        return NULL;
+    }
+    return ap_get_scoreboard_worker_from_indexes((int)(c->id / limit), per_child);
+}
+
+void rp_scoreboard_open(rp_engine_loop_t *el, const conn_rec *c)
+{
+    worker_score *ws;
+
+    if (el->score_known) {
+        return;
+    }
+    ws = find(c);
+    if (ws != NULL && ws->pid != getpid()) { /* what the last child in this place had counted goes with it, as the MPM's slots do */
+        ws->my_access_count = 0;
+        ws->my_bytes_served = 0;
+        ws->pid = getpid();
+        ws->status = SERVER_DEAD; /* no thread of the MPM */
+    }
+    el->score_known = 1;
+    __atomic_store_n(&el->score, ws, __ATOMIC_RELEASE);
+}
+
+void rp_engine_count(const request_rec *r)
+{
+    const rp_owned_t *o = rp_owned_of(r->connection);
+    worker_score *ws = o != NULL && o->el != NULL ? __atomic_load_n(&o->el->score, __ATOMIC_ACQUIRE) : NULL;
+    apr_off_t bytes = r->bytes_sent;
+
+    if (ws == NULL || !ap_extended_status) {
+        return;
+    }
+    (void)__atomic_add_fetch(&ws->access_count, 1, __ATOMIC_RELAXED);
+    (void)__atomic_add_fetch(&ws->my_access_count, 1, __ATOMIC_RELAXED);
+    (void)__atomic_add_fetch(&ws->bytes_served, bytes, __ATOMIC_RELAXED);
+    (void)__atomic_add_fetch(&ws->my_bytes_served, bytes, __ATOMIC_RELAXED);
+}
