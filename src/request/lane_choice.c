@@ -86,7 +86,7 @@ void rp_lane_look_around(server_rec *main_server)
     stranger = find_stranger(&where);
     if (stranger != NULL) {
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, main_server,
-                     "RP0314: %s has a function in %s and is not known not to block: requests run on helper threads; write \"RProxyLane inline\" "
+                     "RP0317: %s has a function in %s and is not known not to block: requests run on helper threads; write \"RProxyLane inline\" "
                      "where it does not", stranger, where);
     }
 }
