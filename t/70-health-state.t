@@ -9,7 +9,7 @@ use RProxy::Client qw(get);
 use RProxy::Env qw(needs now seconds wait_until build_dir);
 use RProxy::Server;
 
-plan tests => 59, need {needs(qw(rproxy rproxy_balancer slotmem_shm status))};
+plan tests => 62, need {needs(qw(rproxy rproxy_balancer slotmem_shm status))};
 
 my %b = map { $_ => RProxy::Backend->new(name => $_) } qw(a b c);
 my %u = map { $_ => $b{$_}->url } keys %b;
@@ -63,7 +63,10 @@ sub times_logged { my ($s, $what) = @_; return scalar(() = substr($s->error_log,
     health('a', 500);
     ok $s->wait_log(qr/RP0742: balancer:\/\/r: member $u{a} is out of service: health check GET failed 3 times in a row: status 500; 2 good checks will bring it back/), 'three in a row';
     is who($s, 'r', 4), 'b b b b', 'out';
-    like get($s, '/status?auto')->body, qr/^ProxyBalancer\[0\]Worker\[0\]Status: Init HcFl $/m, 'the status page says so';
+    my $page = get($s, '/status?auto')->body;
+    like $page, qr/^ProxyBalancer\[0\]Worker\[0\]Status: Init HcFl $/m, 'the status page says so';
+    like $page, qr/^ProxyBalancer\[0\]Worker\[0\]HealthChanges: 1\nProxyBalancer\[0\]Worker\[0\]HealthLast: status 500$/m, 'and how often that was, and why';
+    unlike $page, qr/Worker\[1\]Health/, 'nothing of the sort of a member that is not checked';
     $n = checks('a');
     $answer->($n + 2 + $_, (200, 500)[$_ % 2]) for 0 .. 3;
     ok $b{a}->await('path:/hc', '>=', $n + 6), 'good ones with bad ones between';
@@ -73,6 +76,11 @@ sub times_logged { my ($s, $what) = @_; return scalar(() = substr($s->error_log,
     health('a', 200);
     ok $s->wait_log(qr/RP0743: balancer:\/\/r: member $u{a} is back in service: health check GET passed: status 200/), 'two good ones in a row';
     is who($s, 'r', 4) =~ tr/a//, 2, 'it is used again';
+    $page = get($s, '/status?auto')->body;
+    my ($all)    = $page =~ /HealthChecks: (\d+)/;
+    my ($failed) = $page =~ /HealthChecksFailed: (\d+)/;
+    ok $all >= checks('a') - 1 && $all <= checks('a') && $failed >= 9 && $failed < $all && $page =~ /HealthChanges: 2$/m, 'checks and changes are counted'
+        or diag "$all of ", checks('a'), ", $failed failed";
     is times_logged($s, 'RP074[23]'), 0, 'one line for each change';
     $s->stop;
 }

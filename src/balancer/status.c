@@ -8,6 +8,7 @@
 #include <mod_status.h>
 
 #include "balancer/balancing.h"
+#include "balancer/health.h"
 #include "balancer/select.h"
 
 /* What is written of a member, at one moment. */
@@ -41,6 +42,25 @@ static row_t row_of(const rp_live_member_t *m)
 
 /* ---- ?auto ---- */
 
+/* Only of members that are checked. */
+static void auto_health(request_rec *r, const rp_live_member_t *m, int i, int j)
+{
+    const rp_shm_member_t *shm = m->slot->shm;
+    rp_health_settings_t health;
+
+    if (rp_health_method(m->settings.hcmethod) == RP_HEALTH_NONE || rp_shm_health_read(shm, &health) != APR_SUCCESS) {
+        return;
+    }
+    ap_rprintf(r, "ProxyBalancer[%d]Worker[%d]HealthChecks: %" APR_UINT64_T_FMT "\n", i, j,
+               __atomic_load_n(&shm->checks, __ATOMIC_RELAXED));
+    ap_rprintf(r, "ProxyBalancer[%d]Worker[%d]HealthChecksFailed: %" APR_UINT64_T_FMT "\n", i, j,
+               __atomic_load_n(&shm->checks_failed, __ATOMIC_RELAXED));
+    ap_rprintf(r, "ProxyBalancer[%d]Worker[%d]HealthChanges: %" APR_UINT64_T_FMT "\n", i, j,
+               __atomic_load_n(&shm->checks_changed, __ATOMIC_RELAXED));
+    ap_rprintf(r, "ProxyBalancer[%d]Worker[%d]HealthLast: %s\n", i, j,
+               health.checked_at != 0 ? ap_escape_logitem(r->pool, health.result) : "not checked yet");
+}
+
 /* Escaped, so that a name can not begin a line of its own. */
 static void auto_balancer(request_rec *r, const rp_balancer_t *b, const rp_live_t *live, int i)
 {
@@ -56,6 +76,7 @@ static void auto_balancer(request_rec *r, const rp_balancer_t *b, const rp_live_
         ap_rprintf(r, "ProxyBalancer[%d]Worker[%d]Busy: %u\n", i, j, row.busy);
         ap_rprintf(r, "ProxyBalancer[%d]Worker[%d]Sent: %" APR_UINT64_T_FMT "K\n", i, j, row.sent >> 10);
         ap_rprintf(r, "ProxyBalancer[%d]Worker[%d]Rcvd: %" APR_UINT64_T_FMT "K\n", i, j, row.received >> 10);
+        auto_health(r, &live->members[j], i, j);
     }
 }
 
