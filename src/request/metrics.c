@@ -150,6 +150,13 @@ static void count_added(rp_worker_t *w)
     if (target >= 0) {
         rp_worker_count_in(w, rp_store_stat(store, own_row, target));
     }
+    else if (own_row >= 0) {
+        const rp_balancer_conf_t *b = w->added_to;
+
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, b->server, "RP0773: %s: there is no place for the metrics of %s, a member added at run "
+                     "time: %d are counted, until the server is stopped; write members that stay into the configuration", b->name,
+                     w->name, RP_STORE_GROWN_MAX);
+    }
 }
 
 /* Before workers can be added. */
