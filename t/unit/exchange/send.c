@@ -354,6 +354,12 @@ START_TEST(refused_upload_closes_although_it_was_sent_whole)
         ck_assert_uint_eq(W.bpos, 60000);
         ck_assert_int_eq(W.refused[0], i == 2 ? RP_REFUSE_NONE : RP_REFUSE_SHORT_BODY);
     }
+    {   /* a success that ends before its request does */
+        script_t s = {.responses = {apr_pstrcat(root, heads[2], "ok", NULL)}, .gate = {"bbb"}, .body = body, .body_piece = 2000};
+        expect_gulp(&s, &c, RP_STEP_DONE, RP_FAIL_NONE);
+        ck_assert_uint_lt(W.bpos, 60000);
+        ck_assert_int_eq(W.refused[0], RP_REFUSE_SHORT_BODY);
+    }
 }
 END_TEST
 
