@@ -63,6 +63,7 @@ sub fails {
 fails('nobody listens', '/dead/', 503, qr/RP\d+: connect-refused/);
 fails('POST to nobody', '/dead/', 503, qr/RP\d+: connect-refused/, method => 'POST', body => 'x');
 is get($server, '/refuse/id/1')->status, 200, 'a backend that is there';
+$b{refuse}->await('busy', '==', 0);
 $b{refuse}->idle('close');
 $b{refuse}->await('open', '==', 0);
 $b{refuse}->refuse;

@@ -133,7 +133,7 @@ rp_lane_e rp_engine_lane(const request_rec *r)
 
 /* ---- stop ---- */
 
-/* Graceful: idle connections end at once, the others after their request. */
+/* Graceful: idle connections end at once, the others after their request; new ones after their first. */
 static void on_stop(rp_post_t *post)
 {
     rp_engine_loop_t *el = (rp_engine_loop_t *)((char *)post - offsetof(rp_engine_loop_t, stop_post));

@@ -186,8 +186,14 @@ void rp_owned_after_request(rp_owned_t *o)
     drain(o);
 }
 
+/* A connection ends between requests, not before its first one; and not before a last look for one that is on its way. */
 void rp_owned_retire(rp_owned_t *o)
 {
+    if (o->state != RP_OWNED_HEAD || o->requests == 0) {
+        return;
+    }
+    o->readable = 1;
+    read_head(o);
     if (o->state == RP_OWNED_HEAD && !anything_here(o)) {
         o->closing = 1;
         rp_owned_after_request(o);
@@ -446,10 +452,5 @@ void rp_owned_adopted(rp_owned_t *o)
         rp_owned_close(o);
         return;
     }
-    if (o->el->stopping) {
-        o->closing = 1;
-        rp_owned_after_request(o);
-        return;
-    }
-    read_head(o);
+    read_head(o); /* while the child stops, too: the client was accepted, and gets its answer */
 }

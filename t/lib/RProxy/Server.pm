@@ -187,11 +187,19 @@ sub _die_with_parent {
     return;
 }
 
+# Ports of 127.0.0.1 that somebody listens on, from the kernel: a connection to look would be one too many.
+sub _listening {
+    open my $in, '<', '/proc/net/tcp' or return;
+    return map { /^\s*\d+: 0100007F:([0-9A-F]{4}) \S+ 0A / ? (hex $1 => 1) : () } <$in>;
+}
+
+# The listening sockets come one after the other: it answers when the last one is there.
 sub _answers {
     my ($self) = @_;
-    my $socket
-        = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->port, Timeout => 1);
-    return defined $socket;
+    my %there  = _listening();
+    my @wanted = $self->_read('httpd.conf') =~ /^\s*Listen 127\.0\.0\.1:(\d+)/mg;
+    return 0 if %there && grep { !$there{$_} } @wanted;
+    return defined IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->port, Timeout => 1);
 }
 
 # Is the main process there?
