@@ -198,7 +198,7 @@ sub microseconds {
 # h2load over HTTP/1.1: {ok, errors, rps}; with log => FILE also latencies: us => [sorted].
 sub h2load {
     my ($url, %how) = @_;
-    my @argv = ('h2load', '--h1', '-t', 1, '-c', $how{clients});
+    my @argv = ('h2load', '--h1', '-N', 20, '-t', 1, '-c', $how{clients}); # a connection that hears nothing for 20 s is an error
     push @argv, $how{seconds} ? ('-D', $how{seconds}) : ('-n', $how{requests});
     push @argv, '--warm-up-time', $how{warmup} if $how{warmup};
     push @argv, '--rps', $how{rps} if $how{rps};
