@@ -126,7 +126,12 @@ static rp_flight_t *place_take(row_t *row)
 
 static void text_copy(char *to, apr_size_t size, const char *text)
 {
-    apr_cpystrn(to, text != NULL ? text : "", size);
+    apr_size_t n = text != NULL ? strnlen(text, size - 1) : 0; /* on the path of each request: not byte by byte */
+
+    if (n > 0) {
+        memcpy(to, text, n);
+    }
+    to[n] = '\0';
 }
 
 rp_flight_t *rp_flight_begin(const request_rec *r, const rp_balancer_t *b)

@@ -42,7 +42,7 @@ sub new {
         open STDOUT, '>', '/dev/null';
         local $ENV{HOME} = $profile;
         exec $program, qw(--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run --disable-extensions
-            --disable-background-networking --disable-component-update --window-size=1280,1400 --remote-debugging-pipe),
+            --disable-background-networking --disable-component-update --remote-debugging-pipe), '--window-size=1280,1400',
             "--user-data-dir=$profile", 'about:blank'
             or POSIX::_exit(127);
     }
