@@ -7,8 +7,9 @@
 #   ours, mod_proxy   a whole request, with only that proxy loaded
 #   redirect          `Redirect 204` by httpd without any proxy: what both pay before any proxying
 #   own part          total minus redirect
+#   balancer2, balancer100   a whole request through a balancer of so many members; ends with 1 when that is too much more than ours
 #
-# Then our functions (callgrind.pl): instructions per request in the function alone, and with all that it calls.
+# Then our functions of `ours`, or of the last balancer (callgrind.pl): instructions per request in the function alone, and with all that it calls.
 # Usage: bench/instructions.sh [BUILD_DIR [FUNCTIONS]]     build directory (default: build), lines of the list (default: 40)
 # RPROXY_BENCH="ours redirect" measures these alone; "many" is ours with 2000 ProxyPass lines, of which the last one matches.
 # Needs valgrind, nghttp2-client (h2load), perl, apache2-bin (its mod_proxy is only measured). Talks to 127.0.0.1 only.
@@ -121,7 +122,7 @@ perl "$dir/backend.pl" "$dir/port" 2>"$dir/backend.log" &
 backend=$!
 wait_file "$dir/port" "the backend"
 pass="ProxyPass /p http://127.0.0.1:$(cat "$dir/port")/"
-ours='' mod_proxy='' redirect=''
+ours='' mod_proxy='' redirect='' balanced='' balancer2=0 balancer100=0
 for name in $what; do
     case $name in
     ours)
@@ -137,15 +138,38 @@ $pass"
         measure many /p/1k "LoadModule rproxy_module $build/.libs/mod_rproxy.so
 $(seq 2000 | sed "s|.*|ProxyPass /application&/ http://127.0.0.1:$(cat "$dir/port")/application&/|")
 $pass" ;;
+    balancer2 | balancer100)
+        measure "$name" /p/1k "LoadModule slotmem_shm_module $modules/mod_slotmem_shm.so
+LoadModule rproxy_module $build/.libs/mod_rproxy.so
+LoadModule rproxy_balancer_module $build/.libs/mod_rproxy_balancer.so
+<Proxy balancer://b>
+$(seq "${name#balancer}" | sed "s|.*|BalancerMember http://127.0.0.1:$(cat "$dir/port")/&|")
+</Proxy>
+ProxyPass /p balancer://b"
+        balanced="$balanced $name"
+        eval "$name=$cost" ;;
     redirect)
         measure redirect /r204 ''
         redirect=$cost ;;
-    *) echo "nothing is called \"$name\"; there are ours, many, mod_proxy, redirect" >&2; exit 2 ;;
+    *) echo "nothing is called \"$name\"; there are ours, balancer2, balancer100, many, mod_proxy, redirect" >&2; exit 2 ;;
     esac
 done
 if [ "$ours" ] && [ "$redirect" ]; then printf '%-10s %7d own part\n' ours $((ours - redirect)); fi
 if [ "$mod_proxy" ] && [ "$redirect" ]; then printf '%-10s %7d own part\n' mod_proxy $((mod_proxy - redirect)); fi
+# A balancer may cost so much more than one worker, in percent
+status=0
+for name in $balanced; do
+    [ "$ours" ] || continue
+    eval "more=\$((\$$name - ours))"
+    case $name in balancer2) bound=5 ;; *) bound=10 ;; esac
+    printf '%-10s %7d more than one worker: %s %%, at most %d %%\n' "$name" "$more" \
+        "$(awk "BEGIN { printf \"%.1f\", 100 * $more / $ours }")" $bound
+    [ $((more * 100)) -le $((ours * bound)) ] || status=1
+done
+show=ours
+[ -z "$balanced" ] || show=${balanced##* }
 if [ "$ours" ]; then
     echo
-    perl "$here/callgrind.pl" "$dir/ours/profile.$few" "$dir/ours/profile.$many" $((many - few)) mod_rproxy "$lines"
+    perl "$here/callgrind.pl" "$dir/$show/profile.$few" "$dir/$show/profile.$many" $((many - few)) mod_rproxy "$lines"
 fi
+exit $status

@@ -18,7 +18,7 @@ typedef struct row_t {
     char status[RP_STATUS_TEXT_MAX];
     double factor;
     int lbset;
-    apr_uint64_t elected, sent, received;
+    apr_uint64_t elected, sent, received, responses[5], unreachable;
     apr_uint32_t busy;
 } row_t;
 
@@ -26,6 +26,7 @@ static row_t row_of(const rp_live_member_t *m)
 {
     const rp_shm_member_t *shm = m->slot->shm;
     row_t row;
+    int i;
 
     row.worker = m->worker;
     row.route = m->settings.route;
@@ -36,6 +37,10 @@ static row_t row_of(const rp_live_member_t *m)
     row.elected = __atomic_load_n(&shm->elected, __ATOMIC_RELAXED);
     row.sent = __atomic_load_n(&shm->sent, __ATOMIC_RELAXED);
     row.received = __atomic_load_n(&shm->received, __ATOMIC_RELAXED);
+    for (i = 0; i < 5; i++) {
+        row.responses[i] = __atomic_load_n(&shm->responses[i], __ATOMIC_RELAXED);
+    }
+    row.unreachable = __atomic_load_n(&shm->connect_errors, __ATOMIC_RELAXED);
     row.busy = rp_shared_busy_of(m->slot);
     return row;
 }
@@ -61,6 +66,19 @@ static void auto_health(request_rec *r, const rp_live_member_t *m, int i, int j)
                health.checked_at != 0 ? ap_escape_logitem(r->pool, health.result) : "not checked yet");
 }
 
+/* What mod_proxy's page does not have: bytes to the last one, final responses by class, failures to reach it. */
+static void auto_exact(request_rec *r, const row_t *row, int i, int j)
+{
+    int k;
+
+    ap_rprintf(r, "ProxyBalancer[%d]Worker[%d]SentBytes: %" APR_UINT64_T_FMT "\n", i, j, row->sent);
+    ap_rprintf(r, "ProxyBalancer[%d]Worker[%d]RcvdBytes: %" APR_UINT64_T_FMT "\n", i, j, row->received);
+    for (k = 0; k < 5; k++) {
+        ap_rprintf(r, "ProxyBalancer[%d]Worker[%d]Responses%dxx: %" APR_UINT64_T_FMT "\n", i, j, k + 1, row->responses[k]);
+    }
+    ap_rprintf(r, "ProxyBalancer[%d]Worker[%d]Unreachable: %" APR_UINT64_T_FMT "\n", i, j, row->unreachable);
+}
+
 /* Escaped, so that a name can not begin a line of its own. */
 static void auto_balancer(request_rec *r, const rp_balancer_t *b, const rp_live_t *live, int i)
 {
@@ -77,6 +95,7 @@ static void auto_balancer(request_rec *r, const rp_balancer_t *b, const rp_live_
         ap_rprintf(r, "ProxyBalancer[%d]Worker[%d]Sent: %" APR_UINT64_T_FMT "K\n", i, j, row.sent >> 10);
         ap_rprintf(r, "ProxyBalancer[%d]Worker[%d]Rcvd: %" APR_UINT64_T_FMT "K\n", i, j, row.received >> 10);
         auto_health(r, &live->members[j], i, j);
+        auto_exact(r, &row, i, j);
     }
 }
 

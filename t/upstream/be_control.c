@@ -121,6 +121,8 @@ static int fact_locked(rp_backend_t *be, const char *name, unsigned *out)
         {"requests", be->shared.requests},
         {"complete", be->shared.complete},
         {"violations", be->shared.violations},
+        {"bytes_in", __atomic_load_n(&be->shared.bytes_in, __ATOMIC_RELAXED)},
+        {"bytes_out", __atomic_load_n(&be->shared.bytes_out, __ATOMIC_RELAXED)},
     };
     size_t i;
     if (strncmp(name, "id:", 3) == 0 || strncmp(name, "path:", 5) == 0) {
@@ -289,6 +291,8 @@ static int do_reset(rp_backend_t *be, const words_t *a, be_str_t *out)
     be->shared.recs_base = be->shared.recs;
     be->shared.requests = be->shared.complete = be->shared.violations = 0;
     be->shared.violation_text.len = 0;
+    __atomic_store_n(&be->shared.bytes_in, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&be->shared.bytes_out, 0, __ATOMIC_RELAXED);
     be->shared.max_open = be->shared.open;
     be->shared.max_busy = be->shared.busy;
     be_unlock(be);

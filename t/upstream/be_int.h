@@ -222,6 +222,8 @@ struct rp_backend_t {
         unsigned complete;
         unsigned controls; /**< control connections open */
         unsigned violations;
+        unsigned bytes_in;  /**< over all connections, since the last `reset`; atomic */
+        unsigned bytes_out; /**< the same */
         be_str_t violation_text;
         be_rec_t **rec;
         unsigned recs;

@@ -204,6 +204,7 @@ int be_fill(be_conn_t *c)
     c->end = n > 0 ? (size_t)n : 0;
     if (n > 0) {
         note_raw(c, c->in, (size_t)n);
+        __atomic_fetch_add(&c->be->shared.bytes_in, (unsigned)n, __ATOMIC_RELAXED);
     }
     return n > 0 ? 1 : (int)n;
 }
@@ -241,6 +242,7 @@ int be_write(be_conn_t *c, const void *buf, size_t n)
         }
         p += put;
         n -= (size_t)put;
+        __atomic_fetch_add(&c->be->shared.bytes_out, (unsigned)put, __ATOMIC_RELAXED);
     }
     return c->write_failed ? -1 : 0;
 }

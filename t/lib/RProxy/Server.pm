@@ -116,7 +116,8 @@ sub _mpm_lines {
     if ($self->{mpm} eq 'prefork') {
         return "StartServers $procs\nMinSpareServers 1\nMaxSpareServers $n\nMaxRequestWorkers $n";
     }
-    return "StartServers $procs\nServerLimit 8\nThreadLimit @{[$n + 1]}\nThreadsPerChild $n\n"
+    my $limit = $procs > 8 ? $procs : 8;
+    return "StartServers $procs\nServerLimit $limit\nThreadLimit @{[$n + 1]}\nThreadsPerChild $n\n"
         . "MaxRequestWorkers $total\nMinSpareThreads 1\nMaxSpareThreads $total";
 }
 
