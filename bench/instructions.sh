@@ -8,6 +8,7 @@
 #   redirect          `Redirect 204` by httpd without any proxy: what both pay before any proxying
 #   own part          total minus redirect
 #   balancer2, balancer100   a whole request through a balancer of so many members; ends with 1 when that is too much more than ours
+#                     (members outside of a <Proxy> section: to merge one costs the same for workers and balancers)
 #
 # Then our functions of `ours`, or of the last balancer (callgrind.pl): instructions per request in the function alone, and with all that it calls.
 # Usage: bench/instructions.sh [BUILD_DIR [FUNCTIONS]]     build directory (default: build), lines of the list (default: 40)
@@ -32,17 +33,18 @@ for tool in valgrind h2load perl "$httpd"; do
     command -v "$tool" >/dev/null || { echo "$tool not found; see the top of $0" >&2; exit 2; }
 done
 
-# Answers each request with 1 KB; prints its port first; ends when this script is gone.
+# Answers each request with 1 KB; listens on 100 ports, whose numbers it writes down first; ends when this script is gone.
 cat >"$dir/backend.pl" <<'END'
 use strict; use warnings; use IO::Select; use IO::Socket::INET;
 my $parent = getppid;
-my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => 64) or die "backend: $!";
-open my $h, '>', "$ARGV[0].new" or die $!; print $h $listen->sockport; close $h; rename "$ARGV[0].new", $ARGV[0];
+my @listen = map { IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => 64) or die "backend: $!" } 1 .. 100;
+my %listen = map { $_ => 1 } @listen;
+open my $h, '>', "$ARGV[0].new" or die $!; print $h map { $_->sockport . "\n" } @listen; close $h; rename "$ARGV[0].new", $ARGV[0];
 my $answer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1024\r\n\r\n" . 'x' x 1024;
-my ($select, %buf) = (IO::Select->new($listen));
+my ($select, %buf) = (IO::Select->new(@listen));
 while (getppid == $parent) {
     for my $fh ($select->can_read(1)) {
-        if ($fh == $listen) { my $c = $listen->accept or next; $select->add($c); $buf{$c} = ''; next; }
+        if ($listen{$fh}) { my $c = $fh->accept or next; $select->add($c); $buf{$c} = ''; next; }
         if (!sysread $fh, $buf{$fh}, 65536, length $buf{$fh}) { $select->remove($fh); delete $buf{$fh}; close $fh; next; }
         while ($buf{$fh} =~ s/^.*?\r\n\r\n//s) { syswrite $fh, $answer; }
     }
@@ -121,7 +123,8 @@ measure() {
 perl "$dir/backend.pl" "$dir/port" 2>"$dir/backend.log" &
 backend=$!
 wait_file "$dir/port" "the backend"
-pass="ProxyPass /p http://127.0.0.1:$(cat "$dir/port")/"
+port1=$(head -n 1 "$dir/port")
+pass="ProxyPass /p http://127.0.0.1:$port1/"
 ours='' mod_proxy='' redirect='' balanced='' balancer2=0 balancer100=0
 for name in $what; do
     case $name in
@@ -136,15 +139,13 @@ $pass"
         mod_proxy=$cost ;;
     many)
         measure many /p/1k "LoadModule rproxy_module $build/.libs/mod_rproxy.so
-$(seq 2000 | sed "s|.*|ProxyPass /application&/ http://127.0.0.1:$(cat "$dir/port")/application&/|")
+$(seq 2000 | sed "s|.*|ProxyPass /application&/ http://127.0.0.1:$port1/application&/|")
 $pass" ;;
     balancer2 | balancer100)
         measure "$name" /p/1k "LoadModule slotmem_shm_module $modules/mod_slotmem_shm.so
 LoadModule rproxy_module $build/.libs/mod_rproxy.so
 LoadModule rproxy_balancer_module $build/.libs/mod_rproxy_balancer.so
-<Proxy balancer://b>
-$(seq "${name#balancer}" | sed "s|.*|BalancerMember http://127.0.0.1:$(cat "$dir/port")/&|")
-</Proxy>
+$(head -n "${name#balancer}" "$dir/port" | sed "s|.*|BalancerMember balancer://b http://127.0.0.1:&|")
 ProxyPass /p balancer://b"
         balanced="$balanced $name"
         eval "$name=$cost" ;;

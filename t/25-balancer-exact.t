@@ -11,7 +11,7 @@ use RProxy::Env qw(needs wait_until);
 use RProxy::Server;
 
 my @who = qw(a b c);
-plan tests => 7 * @who + 12, need {needs(qw(rproxy rproxy_balancer slotmem_shm status))};
+plan tests => 7 * @who + 19, need {needs(qw(rproxy rproxy_balancer slotmem_shm status))};
 
 my %b    = map { $_ => RProxy::Backend->new(name => $_) } @who;
 my $down = RProxy::Backend->new(name => 'down');
@@ -95,4 +95,35 @@ is $m[1]{SentBytes}, $b{a}->count('bytes_in'),  'with its bytes';
 is $m[1]{RcvdBytes}, $b{a}->count('bytes_out'), 'and theirs';
 is $m[0]{Elected},   $m[0]{Unreachable},        'the one that is down was tried ' . $m[0]{Elected} . ' times';
 is "$m[0]{SentBytes} $m[0]{RcvdBytes}", '0 0',  'and got nothing';
+$s->stop;
+
+# --- whoever chooses, the sequence is that of all children together; an error and its end do not disturb it ---
+$_->listen, $_->reset for values %b;
+$s = RProxy::Server->new(modules => [qw(status)], threads => 2, processes => 4, config => <<"CONF");
+<Proxy balancer://w>
+    BalancerMember @{[$b{a}->url]} route=ra
+    BalancerMember @{[$b{b}->url]} route=rb loadfactor=4
+    BalancerMember @{[$b{c}->url]} route=rc
+    ProxySet stickysession=SID
+</Proxy>
+ProxyPass /w balancer://w
+<Proxy balancer://e>
+    BalancerMember @{[$b{a}->url]}
+    BalancerMember @{[$b{b}->url]} retry=0
+    BalancerMember @{[$b{c}->url]}
+</Proxy>
+ProxyPass /e balancer://e
+CONF
+sub who { my ($path, $n, @more) = @_; return join '', map { get($s, "$path/id/1", @more)->header('X-Backend') // '-' } 1 .. $n }
+is who('/w', 12), 'babbcbbabbcb', '1:4:1';
+is who('/w', 3, headers => [Cookie => 'SID=x.ra']), 'aaa', 'three requests of a session at one of them';
+unlike who('/w', 9), qr/a/, 'are made up for by the others';
+is who('/e', 6), 'abcabc', 'equal weights take turns';
+$b{b}->refuse;
+$b{b}->drop;
+unlike who('/e', 6), qr/b|-/, 'one is down: the others work';
+$b{b}->listen;
+my $back = who('/e', 12);
+is scalar(() = $back =~ /b/g), 4, "it is back and has its third, no more: $back";
+like who('/e', 6), qr/^(?:(?:abc|bca|cab|acb|bac|cba)){2}$/, 'and they take turns again';
 $s->stop;

@@ -111,7 +111,7 @@ sub segment {
         open my $h, '+<:raw', $file or next;
         local $/;
         my $all = <$h>;
-        my $at = index $all, pack('L2', 0x52505842, 2);
+        my $at = index $all, pack('L', 0x52505842);
         return ($h, $at) if $at >= 0;
     }
     return;

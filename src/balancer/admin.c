@@ -97,6 +97,7 @@ static void credits_clear(rp_balancer_t *b)
 {
     int i;
 
+    __atomic_store_n(&b->shm->rounds, 0, __ATOMIC_RELAXED);
     for (i = 0; i < b->nslots; i++) {
         __atomic_store_n(&b->members[i].shm->lbstatus, 0, __ATOMIC_RELAXED);
     }
@@ -133,8 +134,9 @@ static const char *flags_str(const rp_admin_t *a, unsigned set, unsigned clear)
     return text;
 }
 
-static void flags_switch(rp_shm_member_t *shm, unsigned set, unsigned clear)
+static void flags_switch(const rp_balancer_t *b, const held_t *h, unsigned set, unsigned clear)
 {
+    rp_shm_member_t *shm = h->m->shm;
     unsigned before = __atomic_load_n(&shm->status, __ATOMIC_ACQUIRE), after;
 
     if (set & RP_ST_IN_ERROR) {
@@ -152,7 +154,7 @@ static void flags_switch(rp_shm_member_t *shm, unsigned set, unsigned clear)
     }
     if ((before & FLAGS_UNUSABLE) && !(after & FLAGS_UNUSABLE)) {
         __atomic_store_n(&shm->usable_since_us, rp_clock_now_us(), __ATOMIC_RELAXED);
-        __atomic_store_n(&shm->lbstatus, 0, __ATOMIC_RELAXED);
+        rp_shm_credit_clear(b->shm, shm, h->settings.weight_x100);
     }
 }
 
@@ -178,7 +180,7 @@ apr_status_t rp_admin_member_flags(const rp_admin_t *a, rp_balancer_t *b, const 
     if (set | clear) {
         *message = flags_str(a, set, clear);
         if (!a->dry_run) {
-            flags_switch(h.m->shm, set, clear);
+            flags_switch(b, &h, set, clear);
             member_publish(a, b, &h);
             announce(a, b, h.m, member, *message);
         }
@@ -299,7 +301,7 @@ apr_status_t rp_admin_member_reset(const rp_admin_t *a, rp_balancer_t *b, const 
                 rp_setting_copy(&rows[i], &h.settings, &configured);
             }
             h.settings.runtime = 0;
-            flags_switch(h.m->shm, runtime & is & ~was, runtime & ~is & was);
+            flags_switch(b, &h, runtime & is & ~was, runtime & ~is & was);
             __atomic_store_n(&h.m->shm->status_runtime, 0, __ATOMIC_RELEASE);
             credits_clear(b);
             member_publish(a, b, &h);

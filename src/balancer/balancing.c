@@ -3,7 +3,6 @@
 
 #include "balancer/metrics.h"
 
-#include <apr_hash.h>
 #include <apr_strings.h>
 #include <http_log.h>
 #include <string.h>
@@ -37,7 +36,7 @@ struct rproxy_balancing_t {
     int looked_for_session;
     int nobody;            /**< the last choice failed because no member could be used */
     apr_time_t give_up_us; /**< monotonic; when waiting for a member ends, 0: it has not begun */
-    rp_balancer_view_t view;  /**< room for one view of each place, used again by each choice */
+    rp_balancer_view_t view;  /**< room for one view of each place, made when it is needed and used again by each choice */
     rp_live_t *live;       /**< only while a choice is made */
     struct {               /**< what the end of a try needs of the balancer's settings as they were at its choice */
         unsigned char failonstatus[RP_SHM_CODES_SIZE];
@@ -48,18 +47,35 @@ struct rproxy_balancing_t {
 };
 
 static const rproxy_api_t *core_api;
-#define ADDRESS_SIZE ((apr_ssize_t)sizeof(void *)) /* keys are addresses, not what is there */
-static apr_hash_t *balancers_by_conf; /**< rp_balancer_t * by the address of its configuration */
+/** rp_balancer_t * by the address of its configuration; open addressing, half of it free. Const after post_config. */
+static struct {
+    rp_balancer_t **slots;
+    apr_size_t mask;
+} by_conf;
+
+static apr_size_t conf_place(const rp_balancer_conf_t *conf)
+{
+    return (apr_size_t)(((apr_uintptr_t)conf >> 4) * 0x9e3779b1u) & by_conf.mask;
+}
 
 void rp_balancing_configure(const rproxy_api_t *core, apr_array_header_t *balancers)
 {
     int i;
 
+    apr_size_t size = 4, at;
+
     core_api = core;
-    balancers_by_conf = apr_hash_make(balancers->pool);
+    while (size < 2 * (apr_size_t)balancers->nelts + 1) {
+        size *= 2;
+    }
+    by_conf.slots = apr_pcalloc(balancers->pool, size * sizeof(*by_conf.slots));
+    by_conf.mask = size - 1;
     for (i = 0; i < balancers->nelts; i++) {
         rp_balancer_t *b = APR_ARRAY_IDX(balancers, i, rp_balancer_t *);
-        apr_hash_set(balancers_by_conf, &b->conf, ADDRESS_SIZE, b);
+
+        for (at = conf_place(b->conf); by_conf.slots[at] != NULL; at = (at + 1) & by_conf.mask) {
+        }
+        by_conf.slots[at] = b;
     }
 }
 
@@ -67,7 +83,14 @@ void rp_balancing_configure(const rproxy_api_t *core, apr_array_header_t *balanc
 
 rp_balancer_t *rp_balancing_of(const rp_balancer_conf_t *conf)
 {
-    return conf != NULL && balancers_by_conf != NULL ? apr_hash_get(balancers_by_conf, &conf, ADDRESS_SIZE) : NULL;
+    apr_size_t at;
+
+    if (conf == NULL || by_conf.slots == NULL) {
+        return NULL;
+    }
+    for (at = conf_place(conf); by_conf.slots[at] != NULL && by_conf.slots[at]->conf != conf; at = (at + 1) & by_conf.mask) {
+    }
+    return by_conf.slots[at];
 }
 
 const apr_array_header_t *rp_balancing_shown(const server_rec *s)
@@ -134,7 +157,6 @@ static rproxy_balancing_t *begin(request_rec *r, const char *name, const char *t
     b->flight = rp_flight_begin(r, bal);
     b->target = target;
     b->tried = apr_pcalloc(r->pool, (apr_size_t)bal->nslots + 1);
-    b->view.members = apr_palloc(r->pool, sizeof(*b->view.members) * (apr_size_t)(bal->nslots + 1));
     apr_pool_cleanup_register(r->pool, b, balancing_gone, apr_pool_cleanup_null);
     return b;
 }
@@ -183,8 +205,11 @@ static void view_take(rproxy_balancing_t *b)
 {
     const rp_live_t *live = b->live;
     rp_balancer_view_t *v = &b->view;
-    int i;
+    int i, in_error = 0;
 
+    if (v->members == NULL) {
+        v->members = apr_palloc(b->r->pool, sizeof(*v->members) * (apr_size_t)(b->bal->nslots + 1));
+    }
     v->n = live->n;
     v->now_us = rp_clock_now_us();
     memcpy(v->members, live->views, sizeof(*v->members) * (apr_size_t)v->n);
@@ -194,13 +219,17 @@ static void view_take(rproxy_balancing_t *b)
 
         out->status = load32(&m->shm->status);
         if (out->status & RP_ST_IN_ERROR) {
+            in_error++;
             out->error_us = __atomic_load_n(&m->shm->error_us, __ATOMIC_RELAXED);
         }
-        out->lb.lbstatus = __atomic_load_n(&m->shm->lbstatus, __ATOMIC_RELAXED);
+        out->lb.lbstatus = rp_shm_credit(b->bal->shm, m->shm, out->lb.weight_x100);
         out->tried = b->tried[m->place];
         if (live->method_wants_counts) {
             snapshot_counts(m, &out->lb);
         }
+    }
+    if (in_error == 0 && live->states != load64(&b->bal->shm->states)) {
+        rp_live_calm(b->bal, live); /* for the next request */
     }
 }
 
@@ -223,6 +252,7 @@ static void force_recovery(rproxy_balancing_t *b)
         }
     }
     if (b->ntried == 0) {
+        add64(&b->bal->shm->states, 1);
         add64(&b->bal->shm->forced_recoveries, 1);
         rp_shared_event(b->bal, NULL, "all members were in error and are tried again (forcerecovery)");
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, b->r,
@@ -286,6 +316,7 @@ static void set_error(rproxy_balancing_t *b, rp_member_t *m, rp_error_why_e reas
     if (before & RP_ST_IN_ERROR) {
         return;
     }
+    add64(&b->bal->shm->states, 1);
     add64(&shm->errors_set, 1);
     __atomic_store_n(&shm->state_changed_at, apr_time_now(), __ATOMIC_RELAXED);
     rp_shared_event(b->bal, m, apr_psprintf(b->r->pool, "%s: in error: %s", name, why));
@@ -301,7 +332,7 @@ static void publish(rproxy_balancing_t *b, const rp_live_member_t *m)
 
     apr_table_setn(env, "BALANCER_NAME", b->bal->conf->name);
     apr_table_setn(env, "BALANCER_WORKER_NAME", m->worker->name);
-    apr_table_setn(env, "BALANCER_WORKER_ROUTE", apr_pstrdup(b->r->pool, m->settings.route));
+    apr_table_setn(env, "BALANCER_WORKER_ROUTE", m->settings.route[0] ? apr_pstrdup(b->r->pool, m->settings.route) : "");
 }
 
 /* 1: the member of this choice is ours until leave_member. 0: it was removed since the view was taken, and may be gone any moment. */
@@ -316,6 +347,15 @@ static int claim_member(rproxy_balancing_t *b, const rp_live_member_t *m)
     return 0;
 }
 
+static rp_worker_t *entered(rproxy_balancing_t *b, const rp_live_member_t *m)
+{
+    add64(&m->slot->shm->elected, 1);
+    b->ntried++;
+    b->worker = m->worker;
+    publish(b, m);
+    return m->worker;
+}
+
 static rp_worker_t *enter_member(rproxy_balancing_t *b, const rp_choice_t *choice)
 {
     const rp_live_member_t *m = &b->live->members[choice->member];
@@ -327,11 +367,9 @@ static rp_worker_t *enter_member(rproxy_balancing_t *b, const rp_choice_t *choic
     }
     if (load32(&shm->status) & RP_ST_IN_ERROR) { /* its retry time is over: this request finds out */
         __atomic_fetch_and(&shm->status, ~(apr_uint32_t)RP_ST_IN_ERROR, __ATOMIC_ACQ_REL);
+        add64(&b->bal->shm->states, 1);
     }
-    add64(&shm->elected, 1);
-    b->worker = m->worker;
-    publish(b, m);
-    return m->worker;
+    return entered(b, m);
 }
 
 /* 1: the limits allow one more try. */
@@ -377,9 +415,74 @@ static int choose_once(rproxy_balancing_t *b, const char **why, rp_worker_t **wo
     if (!claim_member(b, &b->live->members[choice.member])) {
         return 0;
     }
-    b->ntried++;
     *worker = enter_member(b, &choice);
     return 1;
+}
+
+/* ---- the choice when all is well ---- */
+
+/* The richest after everybody earned, as byrequests has it; the first of equals. */
+static int richest(const rp_live_t *live, apr_uint32_t rounds)
+{
+    apr_int32_t most = APR_INT32_MIN;
+    int i, best = 0;
+
+    for (i = 0; i < live->n; i++) {
+        apr_int32_t credit = (apr_int32_t)((apr_uint32_t)__atomic_load_n(live->credits[i], __ATOMIC_RELAXED)
+                                           + rounds * (apr_uint32_t)live->weights[i]);
+        if (credit > most) {
+            most = credit;
+            best = i;
+        }
+    }
+    return best;
+}
+
+/* Of a session: its member, or -1. */
+static int calm_route(rproxy_balancing_t *b)
+{
+    int i;
+
+    if (!b->looked_for_session) {
+        find_session(b);
+    }
+    for (i = 0; b->route != NULL && i < b->live->n; i++) {
+        if (b->live->views[i].route != NULL && strcmp(b->live->views[i].route, b->route) == 0) {
+            return i;
+        }
+    }
+    if (b->live->stickysession != NULL) {
+        apr_table_setn(b->r->subprocess_env, "BALANCER_ROUTE_CHANGED", "1");
+    }
+    return -1;
+}
+
+/*
+ * The same choice as choose_once, when no member is in any state but well: all are candidates, so one look at weights and credits does,
+ * and that everybody earned is one number for all. NULL: it has to be looked at in full.
+ */
+static rp_worker_t *choose_calm(rproxy_balancing_t *b)
+{
+    rp_live_t *live = b->live;
+    rp_shm_balancer_t *shm = b->bal->shm;
+    const rp_live_member_t *m;
+    int best;
+
+    if (!live->calm || b->ntried > 0 || live->states != load64(&shm->states)) {
+        return NULL;
+    }
+    best = live->stickysession != NULL ? calm_route(b) : -1;
+    if (best < 0) {
+        best = richest(live, __atomic_load_n(&shm->rounds, __ATOMIC_RELAXED) + 1);
+    }
+    m = &live->members[best];
+    if ((load32(&m->slot->shm->status) & ~(unsigned)RP_ST_IGNORE_ERRORS) != RP_ST_INITIALIZED || !claim_member(b, m)) {
+        return NULL;
+    }
+    __atomic_fetch_add(&shm->rounds, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_sub(live->credits[best], live->total, __ATOMIC_RELAXED);
+    b->tried[m->slot->place] = 1;
+    return entered(b, m);
 }
 
 static void settings_remember(rproxy_balancing_t *b)
@@ -403,7 +506,8 @@ static rp_worker_t *choose(rproxy_balancing_t *b, const char **why)
         b->live = rp_live_acquire(b->bal);
         settings_remember(b);
         *why = b->live->n == 0 ? "the balancer has no members" : "no member can be used";
-        settled = b->live->n == 0 || !may_try(b, why) || choose_once(b, why, &worker);
+        worker = choose_calm(b);
+        settled = worker != NULL || b->live->n == 0 || !may_try(b, why) || choose_once(b, why, &worker);
         rp_live_release(b->live);
         b->live = NULL;
     }

@@ -11,7 +11,7 @@
 
 APLOG_USE_MODULE(rproxy_balancer);
 
-#define KEPT_KEY "rproxy_balancer_kept_2" /* userdata of the process pool; other number, other structs */
+#define KEPT_KEY "rproxy_balancer_kept_3" /* userdata of the process pool; other number, other structs */
 
 /* Flags that an administrator switches; E and C are learned. */
 #define STATUS_SAID \
@@ -132,6 +132,7 @@ typedef struct taking_t {
     const rproxy_api_t *core;
     const rp_shm_map_t *map;
     rp_balancer_t *b;
+    const rp_shm_balancer_t *old; /**< what b was */
 } taking_t;
 
 static void log_kept(const taking_t *t, const char *who, const char *what, const char *why)
@@ -189,7 +190,6 @@ static void counters_keep(rp_shm_member_t *shm, const rp_shm_member_t *old)
     memcpy(shm->times, old->times, sizeof(shm->times));
     memcpy(shm->counter_room, old->counter_room, sizeof(shm->counter_room));
     shm->latency_us = old->latency_us;
-    shm->lbstatus = old->lbstatus;
     shm->state_changed_at = old->state_changed_at;
     shm->usable_since_us = old->usable_since_us;
 }
@@ -250,6 +250,7 @@ static void member_keep(const taking_t *t, rp_member_t *m, const rp_shm_member_t
         return;
     }
     counters_keep(m->shm, old);
+    m->shm->lbstatus = rp_shm_credit(t->old, old, then.weight_x100); /* the new segment begins without rounds */
     learned_keep(m->shm, old, &now);
     if (then.added) { /* a line of its own is a new word on everything */
         log_lost(t, "member ", now.url, at);
@@ -376,7 +377,7 @@ static void events_keep(const taking_t *t, const rp_keep_t *kept, const apr_arra
 void rp_keep_apply(apr_pool_t *ptemp, server_rec *s, const rproxy_api_t *core, const rp_keep_t *kept, const rp_shm_map_t *map,
                    const apr_array_header_t *balancers)
 {
-    taking_t t = {ptemp, s, core, map, NULL};
+    taking_t t = {ptemp, s, core, map, NULL, NULL};
     int i;
 
     for (i = 0; i < kept->balancers->nelts; i++) {
@@ -386,6 +387,7 @@ void rp_keep_apply(apr_pool_t *ptemp, server_rec *s, const rproxy_api_t *core, c
         if (index >= 0) {
             t.b = APR_ARRAY_IDX(balancers, index, rp_balancer_t *);
             t.s = t.b->conf->server;
+            t.old = &k->balancer;
             if (core->balancer_persist(t.s) != 0) { /* Off was written: forgotten with the generation */
                 balancer_keep(&t, k);
             }

@@ -196,6 +196,23 @@ void rp_shm_health_write(rp_shm_member_t *m, const rp_health_settings_t *health)
     copy_write(&m->health_version, m->health, sizeof(*health), health);
 }
 
+/* ---- credits of methods ---- */
+
+static apr_uint32_t earned(const rp_shm_balancer_t *b, apr_int32_t weight_x100)
+{
+    return __atomic_load_n(&b->rounds, __ATOMIC_RELAXED) * (apr_uint32_t)weight_x100;
+}
+
+apr_int32_t rp_shm_credit(const rp_shm_balancer_t *b, const rp_shm_member_t *m, apr_int32_t weight_x100)
+{
+    return (apr_int32_t)((apr_uint32_t)__atomic_load_n(&m->lbstatus, __ATOMIC_RELAXED) + earned(b, weight_x100));
+}
+
+void rp_shm_credit_clear(const rp_shm_balancer_t *b, rp_shm_member_t *m, apr_int32_t weight_x100)
+{
+    __atomic_store_n(&m->lbstatus, (apr_int32_t)(0u - earned(b, weight_x100)), __ATOMIC_RELAXED);
+}
+
 /* ---- status codes ---- */
 
 void rp_shm_codes_set(unsigned char *bits, const char *list)

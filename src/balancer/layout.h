@@ -22,7 +22,7 @@
 #include "wire/slice.h"
 
 #define RP_SHM_MAGIC 0x52505842u
-#define RP_SHM_LAYOUT 2u        /**< raise with every change of the structs below */
+#define RP_SHM_LAYOUT 3u        /**< raise with every change of the structs below */
 #define RP_SHM_URL_SIZE 384     /**< name of a member with its NUL */
 #define RP_SHM_WORD_SIZE 64     /**< route, redirect, stickysession, hcuri, result of a check; with NUL */
 #define RP_SHM_NAME_SIZE 96     /**< "balancer://name" with NUL */
@@ -129,7 +129,7 @@ typedef struct rp_shm_member_t {
     /* requests change these */
     apr_uint32_t status;             /**< rp_status_flag_e bits */
     apr_uint32_t status_runtime;     /**< bits that were switched at run time */
-    apr_int32_t lbstatus;            /**< credit of the methods */
+    apr_int32_t lbstatus;            /**< credit of the methods, without the balancer's rounds: see rp_shm_credit */
     apr_uint32_t retries;            /**< errors since the last success */
     apr_int64_t error_us;            /**< monotonic time of the last error; 0: it was configured */
     apr_uint32_t error_why, error_status;
@@ -166,7 +166,10 @@ typedef struct rp_shm_balancer_t {
     apr_uint64_t changes;            /**< goes up when anything of it or of its members was set */
     apr_uint32_t configured[16];     /**< as above */
     apr_uint64_t forced_recoveries, unanswered; /**< unanswered: requests that found no member */
-    apr_uint64_t counter_room[8];
+    apr_uint64_t states;             /**< goes up when a member goes into error or comes back */
+    apr_uint32_t rounds;             /**< choices in which every member earned its weight: see rp_shm_credit */
+    apr_uint32_t reserved;
+    apr_uint64_t counter_room[6];
     rp_balancer_settings_t settings[2];
     apr_uint64_t room[10];
 } rp_shm_balancer_t;
@@ -245,6 +248,17 @@ void rp_shm_health_write(rp_shm_member_t *m, const rp_health_settings_t *health)
 
 /** Hash of a text or of bytes (FNV-1a): for `configured`. */
 apr_uint32_t rp_shm_hash(const void *bytes, apr_size_t n);
+
+/* ---- credits of methods ---- */
+
+/**
+ * The credit of a member. While all members of a balancer are well, each choice pays every one of them its weight: that is written down once,
+ * as a round of the balancer, instead of in each member. Arithmetic modulo 2^32: rounds may wrap around.
+ */
+apr_int32_t rp_shm_credit(const rp_shm_balancer_t *b, const rp_shm_member_t *m, apr_int32_t weight_x100);
+
+/** Make its credit 0. */
+void rp_shm_credit_clear(const rp_shm_balancer_t *b, rp_shm_member_t *m, apr_int32_t weight_x100);
 
 /* ---- status codes ---- */
 

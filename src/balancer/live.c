@@ -66,6 +66,25 @@ static void view_init(rp_member_view_t *v, const rp_live_member_t *m, int i)
     v->lb.weight_x100 = m->settings.weight_x100;
 }
 
+/* Whether all members are alike and well, and what is needed to choose among such. */
+static void calm_fill(const rp_balancer_t *b, rp_live_t *live)
+{
+    int i;
+
+    live->states = __atomic_load_n(&b->shm->states, __ATOMIC_ACQUIRE);
+    live->calm = live->n > 0 && live->method == &rp_lb_byrequests;
+    live->total = 0;
+    for (i = 0; i < live->n; i++) {
+        rp_shm_member_t *shm = live->members[i].slot->shm;
+        unsigned status = __atomic_load_n(&shm->status, __ATOMIC_ACQUIRE);
+
+        live->calm &= (status & ~(unsigned)RP_ST_IGNORE_ERRORS) == RP_ST_INITIALIZED && live->views[i].lbset == live->views[0].lbset;
+        live->weights[i] = live->views[i].lb.weight_x100;
+        live->credits[i] = &shm->lbstatus;
+        live->total += live->weights[i];
+    }
+}
+
 /* APR_EAGAIN: it changed too often while it was read. */
 static apr_status_t members_fill_locked(rp_balancer_t *b, rp_live_t *live)
 {
@@ -119,6 +138,8 @@ static void live_fill_locked(rp_balancer_t *b, rp_live_t *live)
     apr_pool_clear(live->pool);
     live->members = apr_palloc(live->pool, sizeof(*live->members) * (apr_size_t)(b->nslots + 1));
     live->views = apr_palloc(live->pool, sizeof(*live->views) * (apr_size_t)(b->nslots + 1));
+    live->weights = apr_palloc(live->pool, sizeof(*live->weights) * (apr_size_t)(b->nslots + 1));
+    live->credits = apr_palloc(live->pool, sizeof(*live->credits) * (apr_size_t)(b->nslots + 1));
     for (i = 0; i < READ_AGAIN && !whole; i++) {
         live->changes = __atomic_load_n(&b->shm->changes, __ATOMIC_ACQUIRE);
         whole = rp_shm_balancer_read(b->shm, &live->settings) == APR_SUCCESS && members_fill_locked(b, live) == APR_SUCCESS;
@@ -127,6 +148,7 @@ static void live_fill_locked(rp_balancer_t *b, rp_live_t *live)
         live->changes = 0; /* never equal: the next request tries again */
     }
     settings_use(b, live);
+    calm_fill(b, live);
 }
 
 /* One that nobody holds and that is not the current one; a new one when there is none. */
@@ -159,6 +181,20 @@ static void refresh(rp_balancer_t *b)
             live_fill_locked(b, live);
             __atomic_store_n(&b->live, live, __ATOMIC_SEQ_CST);
         }
+    }
+    (void)pthread_mutex_unlock(&child.mutex);
+}
+
+void rp_live_calm(rp_balancer_t *b, const rp_live_t *live)
+{
+    rp_live_t *now;
+
+    (void)pthread_mutex_lock(&child.mutex);
+    /* who else came here has done it already */
+    now = b->live == live && live->states != __atomic_load_n(&b->shm->states, __ATOMIC_ACQUIRE) ? spare_locked(b) : NULL;
+    if (now != NULL) {
+        live_fill_locked(b, now);
+        __atomic_store_n(&b->live, now, __ATOMIC_SEQ_CST);
     }
     (void)pthread_mutex_unlock(&child.mutex);
 }

@@ -50,6 +50,12 @@ typedef struct rp_live_t {
     int n;                         /**< members: no free slots, none that leave */
     rp_live_member_t *members;     /**< in the order of their places */
     rp_member_view_t *views;       /**< of each, with what is constant filled in */
+    int calm;                      /**< every member is an ordinary one of one set and well, and the method is byrequests: as long as the
+                                        balancer's `states` is this one, the choice needs only weights and credits */
+    apr_uint64_t states;
+    apr_int32_t *weights;          /**< of each member, x100 */
+    apr_int32_t **credits;         /**< `lbstatus` of each */
+    apr_int32_t total;             /**< of weights */
     struct rp_live_t *next;        /**< of all that were ever made for this balancer in this child */
 } rp_live_t;
 
@@ -108,6 +114,9 @@ void rp_shared_event(const rp_balancer_t *b, const rp_member_t *m, const char *t
  */
 rp_live_t *rp_live_acquire(rp_balancer_t *b);
 void rp_live_release(rp_live_t *live);
+
+/** All members are well again, as the caller saw: let the next rp_live_acquire make a calm one. */
+void rp_live_calm(rp_balancer_t *b, const rp_live_t *live);
 
 /** In live, the member with this name, or NULL. */
 const rp_live_member_t *rp_live_find(const rp_live_t *live, const char *name);
