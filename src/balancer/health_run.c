@@ -95,6 +95,9 @@ static void status_switch(rp_shm_member_t *shm, unsigned set, unsigned clear, rp
     if (set != 0) {
         __atomic_fetch_or(&shm->status, (apr_uint32_t)set, __ATOMIC_ACQ_REL);
     }
+    if (set | clear) {
+        __atomic_fetch_add(&rp_shared_map()->balancers[shm->balancer].states, 1, __ATOMIC_ACQ_REL);
+    }
     if (change != RP_HEALTH_SAME) {
         __atomic_store_n(&shm->state_changed_at, apr_time_now(), __ATOMIC_RELAXED);
         __atomic_fetch_add(&shm->checks_changed, 1, __ATOMIC_RELAXED);
