@@ -11,7 +11,7 @@ use RProxy::Env qw(needs wait_until);
 use RProxy::Server;
 
 my @who = qw(a b c);
-plan tests => 7 * @who + 19, need {needs(qw(rproxy rproxy_balancer slotmem_shm status))};
+plan tests => 7 * @who + 23, need {needs(qw(rproxy rproxy_balancer slotmem_shm status))};
 
 my %b    = map { $_ => RProxy::Backend->new(name => $_) } @who;
 my $down = RProxy::Backend->new(name => 'down');
@@ -100,13 +100,21 @@ $s->stop;
 # --- whoever chooses, the sequence is that of all children together; an error and its end do not disturb it ---
 $_->listen, $_->reset for values %b;
 $s = RProxy::Server->new(modules => [qw(status)], threads => 2, processes => 4, config => <<"CONF");
+ProxyStatus On
+<Location /server-status>
+    SetHandler server-status
+</Location>
 <Proxy balancer://w>
     BalancerMember @{[$b{a}->url]} route=ra
     BalancerMember @{[$b{b}->url]} route=rb loadfactor=4
-    BalancerMember @{[$b{c}->url]} route=rc
+    BalancerMember @{[$b{c}->url]} route=rc retry=600
     ProxySet stickysession=SID
 </Proxy>
 ProxyPass /w balancer://w
+<Proxy balancer://one>
+    BalancerMember @{[$b{a}->url]}
+</Proxy>
+ProxyPass /one balancer://one
 <Proxy balancer://e>
     BalancerMember @{[$b{a}->url]}
     BalancerMember @{[$b{b}->url]} retry=0
@@ -126,4 +134,17 @@ $b{b}->listen;
 my $back = who('/e', 12);
 is scalar(() = $back =~ /b/g), 4, "it is back and has its third, no more: $back";
 like who('/e', 6), qr/^(?:(?:abc|bca|cab|acb|bac|cba)){2}$/, 'and they take turns again';
+who('/w', 30);
+$b{c}->refuse;
+$b{c}->drop;
+my $without = who('/w', 20);
+unlike $without, qr/c|-/, 'one of 1:4:1 is down';
+cmp_ok scalar(() = $without =~ /b/g), '>=', 14, "the others keep their shares: $without";
+$b{c}->listen;
+
+# --- what is made in place of an answer is no answer of the member ---
+$b{a}->script('/x', "recv body\nclose\n");
+is(RProxy::Client->one($s, 'POST', '/one/x', body => 'x')->status, 502, 'no answer');
+get($s, '/one/id/1?status=503');
+is +(members('one'))[0]{Responses5xx}, 1, 'is not counted as one';
 $s->stop;
