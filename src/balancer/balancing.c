@@ -24,7 +24,7 @@ struct rproxy_balancing_t {
     request_rec *r;
     rp_balancer_t *bal;
     const char *target;
-    char *tried;           /**< by place */
+    unsigned char *tried;  /**< by place */
     int ntried;
     int closes;            /**< tries that ended by a close after bytes were sent */
     rp_member_t *current;  /**< under way, or NULL */
@@ -68,7 +68,7 @@ void rp_balancing_configure(const rproxy_api_t *core, apr_array_header_t *balanc
     while (size < 2 * (apr_size_t)balancers->nelts + 1) {
         size *= 2;
     }
-    by_conf.slots = apr_pcalloc(balancers->pool, size * sizeof(*by_conf.slots));
+    by_conf.slots = apr_pcalloc(balancers->pool, size * sizeof(rp_balancer_t *));
     by_conf.mask = size - 1;
     for (i = 0; i < balancers->nelts; i++) {
         rp_balancer_t *b = APR_ARRAY_IDX(balancers, i, rp_balancer_t *);

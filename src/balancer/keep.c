@@ -147,28 +147,37 @@ static void log_lost(const taking_t *t, const char *who, const char *what, const
                  "RP0717: %s: %s%s, set at run time, gives way to %s, where it was changed", t->b->conf->name, who, what, at);
 }
 
-/* One kind of settings: what was said at run time of fields whose configuration is the same. @return bits that are kept */
-static apr_uint32_t fields_keep(const taking_t *t, const char *who, const char *at, const rp_setting_t *rows, int n,
-                                const apr_uint32_t *was, const apr_uint32_t *is, apr_uint32_t runtime, const char *why,
-                                const void *old, void *settings)
+/** Settings of one kind, in both generations. */
+typedef struct fields_t {
+    const char *who, *at;            /**< for the log: whose they are, and where they are configured */
+    const rp_setting_t *rows;
+    int n;
+    const apr_uint32_t *was, *is;    /**< hashes of the configuration, then and now */
+    const void *then;                /**< settings as they were */
+    const char *why;                 /**< they were changed */
+} fields_t;
+
+/* What was said at run time (bits) of fields whose configuration is the same goes into settings. @return bits that are kept */
+static apr_uint32_t fields_keep(const taking_t *t, const fields_t *f, apr_uint32_t runtime, void *settings)
 {
     apr_uint32_t kept = 0;
     int i;
 
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < f->n; i++) {
+        const rp_setting_t *row = &f->rows[i];
         const char *what;
 
-        if (!(runtime & 1u << rows[i].field)) {
+        if (!(runtime & 1u << row->field)) {
             continue;
         }
-        what = apr_psprintf(t->pool, "%s=%s", rows[i].key, rp_setting_str(t->pool, &rows[i], old));
-        if (was[rows[i].field] != is[rows[i].field]) {
-            log_lost(t, who, what, at);
+        what = apr_psprintf(t->pool, "%s=%s", row->key, rp_setting_str(t->pool, row, f->then));
+        if (f->was[row->field] != f->is[row->field]) {
+            log_lost(t, f->who, what, f->at);
             continue;
         }
-        rp_setting_copy(&rows[i], settings, old);
-        kept |= 1u << rows[i].field;
-        log_kept(t, who, what, why);
+        rp_setting_copy(row, settings, f->then);
+        kept |= 1u << row->field;
+        log_kept(t, f->who, what, f->why);
     }
     return kept;
 }
@@ -241,10 +250,9 @@ static void status_keep(const taking_t *t, const char *who, const char *at, rp_s
 
 static void member_keep(const taking_t *t, rp_member_t *m, const rp_shm_member_t *old)
 {
-    int n;
-    const rp_setting_t *rows = rp_member_setting_rows(&n);
     rp_member_settings_t now, then;
-    const char *who, *at = m->configured ? m->configured->defined_at : "the configuration";
+    fields_t fields = {NULL, m->configured ? m->configured->defined_at : "the configuration", NULL, 0, old->configured,
+                       m->shm->configured, &then, then.changed_why};
 
     if (rp_shm_member_read(m->shm, &now) != APR_SUCCESS || rp_shm_member_read(old, &then) != APR_SUCCESS) {
         return;
@@ -253,14 +261,15 @@ static void member_keep(const taking_t *t, rp_member_t *m, const rp_shm_member_t
     m->shm->lbstatus = rp_shm_credit(t->old, old, then.weight_x100); /* the new segment begins without rounds */
     learned_keep(m->shm, old, &now);
     if (then.added) { /* a line of its own is a new word on everything */
-        log_lost(t, "member ", now.url, at);
+        log_lost(t, "member ", now.url, fields.at);
         return;
     }
-    who = apr_psprintf(t->pool, "member %s: ", now.url);
-    now.runtime = fields_keep(t, who, at, rows, n, old->configured, m->shm->configured, then.runtime, then.changed_why, &then, &now);
+    fields.rows = rp_member_setting_rows(&fields.n);
+    fields.who = apr_psprintf(t->pool, "member %s: ", now.url);
+    now.runtime = fields_keep(t, &fields, then.runtime, &now);
     now.changed_at = then.changed_at;
     memcpy(now.changed_why, then.changed_why, sizeof(now.changed_why));
-    status_keep(t, who, at, m->shm, old, then.changed_why);
+    status_keep(t, fields.who, fields.at, m->shm, old, then.changed_why);
     if (m->shm->status & RP_ST_DRAIN) {
         now.drain_until = then.drain_until;
         now.drain_then = then.drain_then;
@@ -309,16 +318,16 @@ static void added_keep(const taking_t *t, const rp_shm_member_t *old, const rp_m
 
 static void balancer_keep(taking_t *t, const rp_kept_t *kept)
 {
-    int n, i;
-    const rp_setting_t *rows = rp_balancer_setting_rows(&n);
     rp_shm_balancer_t *shm = t->b->shm;
     rp_balancer_settings_t now, then;
+    fields_t fields = {"", t->b->conf->defined_at, NULL, 0, kept->balancer.configured, shm->configured, &then, then.changed_why};
+    int i;
 
     if (rp_shm_balancer_read(shm, &now) != APR_SUCCESS || rp_shm_balancer_read(&kept->balancer, &then) != APR_SUCCESS) {
         return;
     }
-    now.runtime = fields_keep(t, "", t->b->conf->defined_at, rows, n, kept->balancer.configured, shm->configured, then.runtime,
-                              then.changed_why, &then, &now);
+    fields.rows = rp_balancer_setting_rows(&fields.n);
+    now.runtime = fields_keep(t, &fields, then.runtime, &now);
     now.changed_at = then.changed_at;
     memcpy(now.changed_why, then.changed_why, sizeof(now.changed_why));
     rp_shm_balancer_write(shm, &now);

@@ -143,7 +143,7 @@ const char *rp_setting_str(apr_pool_t *pool, const rp_setting_t *row, const void
     case RP_SETTING_X100:
         return apr_psprintf(pool, "%d.%02d", number / 100, number % 100);
     case RP_SETTING_TIME:
-        return us % APR_USEC_PER_SEC ? apr_psprintf(pool, "%" APR_INT64_T_FMT "ms", us / 1000)
+        return (us % APR_USEC_PER_SEC) != 0 ? apr_psprintf(pool, "%" APR_INT64_T_FMT "ms", us / 1000)
                                      : apr_psprintf(pool, "%" APR_INT64_T_FMT, apr_time_sec(us));
     case RP_SETTING_SWITCH:
         return number ? "On" : "Off";
