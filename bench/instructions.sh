@@ -125,7 +125,7 @@ backend=$!
 wait_file "$dir/port" "the backend"
 port1=$(head -n 1 "$dir/port")
 pass="ProxyPass /p http://127.0.0.1:$port1/"
-ours='' mod_proxy='' redirect='' balanced='' balancer2=0 balancer100=0
+ours='' mod_proxy='' redirect='' balanced='' show=ours
 for name in $what; do
     case $name in
     ours)
@@ -147,8 +147,8 @@ LoadModule rproxy_module $build/.libs/mod_rproxy.so
 LoadModule rproxy_balancer_module $build/.libs/mod_rproxy_balancer.so
 $(head -n "${name#balancer}" "$dir/port" | sed "s|.*|BalancerMember balancer://b http://127.0.0.1:&|")
 ProxyPass /p balancer://b"
-        balanced="$balanced $name"
-        eval "$name=$cost" ;;
+        balanced="$balanced $name=$cost"
+        show=$name ;;
     redirect)
         measure redirect /r204 ''
         redirect=$cost ;;
@@ -159,16 +159,15 @@ if [ "$ours" ] && [ "$redirect" ]; then printf '%-10s %7d own part\n' ours $((ou
 if [ "$mod_proxy" ] && [ "$redirect" ]; then printf '%-10s %7d own part\n' mod_proxy $((mod_proxy - redirect)); fi
 # A balancer may cost so much more than one worker, in percent
 status=0
-for name in $balanced; do
+for one in $balanced; do
     [ "$ours" ] || continue
-    eval "more=\$((\$$name - ours))"
+    name=${one%=*}
+    more=$((${one#*=} - ours))
     case $name in balancer2) bound=5 ;; *) bound=10 ;; esac
     printf '%-10s %7d more than one worker: %s %%, at most %d %%\n' "$name" "$more" \
         "$(awk "BEGIN { printf \"%.1f\", 100 * $more / $ours }")" $bound
     [ $((more * 100)) -le $((ours * bound)) ] || status=1
 done
-show=ours
-[ -z "$balanced" ] || show=${balanced##* }
 if [ "$ours" ]; then
     echo
     perl "$here/callgrind.pl" "$dir/$show/profile.$few" "$dir/$show/profile.$many" $((many - few)) mod_rproxy "$lines"
