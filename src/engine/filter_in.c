@@ -165,6 +165,23 @@ static void examine(rp_owned_t *o, apr_bucket_brigade *bb)
     }
 }
 
+/* What is kept lives in a buffer of mod_ssl, which the next read fills anew. */
+static apr_status_t own_what_is_here(rp_owned_t *o)
+{
+    apr_bucket *b;
+
+    for (b = APR_BRIGADE_FIRST(o->in); b != APR_BRIGADE_SENTINEL(o->in); b = APR_BUCKET_NEXT(b)) {
+        if (APR_BUCKET_IS_TRANSIENT(b)) {
+            apr_status_t rv = apr_bucket_setaside(b, o->c->pool);
+
+            if (rv != APR_SUCCESS) {
+                return rv;
+            }
+        }
+    }
+    return APR_SUCCESS;
+}
+
 /* Read once. APR_SUCCESS: something came. */
 static apr_status_t gather(rp_owned_t *o, apr_read_type_e block)
 {
@@ -173,7 +190,10 @@ static apr_status_t gather(rp_owned_t *o, apr_read_type_e block)
     if (o->in_status != APR_SUCCESS) {
         return o->in_status;
     }
-    rv = ap_get_brigade(o->in_filter->next, o->in_new, AP_MODE_READBYTES, block, READ_SIZE);
+    rv = own_what_is_here(o);
+    if (rv == APR_SUCCESS) {
+        rv = ap_get_brigade(o->in_filter->next, o->in_new, AP_MODE_READBYTES, block, READ_SIZE);
+    }
     if (rv == APR_SUCCESS && APR_BRIGADE_EMPTY(o->in_new)) {
         rv = APR_EAGAIN;
     }

@@ -5,6 +5,7 @@
 #include <ap_mpm.h>
 #include <http_core.h>
 
+#include "engine/limits.h"
 #include "upstream/caretaker.h"
 
 static rp_endpoints_t *child_endpoints;
@@ -111,7 +112,18 @@ static int announce_engine(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
     if (engine.mode != RP_EVENT_OFF && rp_engine_obstacle() == NULL) {
         rp_lane_look_around(main_server);
     }
+    rp_limits_announce(main_server);
     return rp_engine_announce(main_server, &engine);
+}
+
+static int raise_limits(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
+{
+    rp_engine_conf_t engine = engine_conf(main_server);
+
+    (void)plog;
+    (void)ptemp;
+    rp_limits_raise(pconf, main_server, &engine);
+    return OK;
 }
 
 static void child_init(apr_pool_t *p, server_rec *main_server)
@@ -144,6 +156,7 @@ void rp_child_register_hooks(apr_pool_t *p)
     (void)p;
     rp_conn_tls_register_filters();
     rp_engine_register_hooks(p);
+    ap_hook_check_config(raise_limits, NULL, NULL, APR_HOOK_LAST);
     ap_hook_post_config(announce_engine, NULL, NULL, APR_HOOK_LAST);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
 }
