@@ -8,8 +8,8 @@ use RProxy::Client qw(get post);
 use RProxy::Env    qw(needs);
 use RProxy::Server;
 
-my @modules = qw(include ratelimit env alias);
-plan tests => 54, need { needs('rproxy', 'mpm_event', 'mpm_prefork', @modules) };
+my @modules = qw(include ratelimit env alias socache_shmcb ssl deflate filter);
+plan tests => 66, need { needs('rproxy', 'mpm_event', 'mpm_prefork', @modules) };
 
 my $backend = RProxy::Backend->new;
 my $url     = $backend->url;
@@ -82,6 +82,15 @@ Listen 127.0.0.1:__PORT_hand__
 <VirtualHost 127.0.0.1:__PORT_hand__>
     RProxyLane handoff
 </VirtualHost>
+Listen 127.0.0.1:__PORT_tls__
+<VirtualHost 127.0.0.1:__PORT_tls__>
+    SSLEngine on
+    SSLCertificateFile __CERTS__/local.crt
+    SSLCertificateKeyFile __CERTS__/local.key
+</VirtualHost>
+<Location /b/bytes>
+    SetOutputFilter DEFLATE
+</Location>
 CONF
     check($s, 'inline',  'GET',                    '/b/id/1', 200, qr/^id 1 r\d+$/);
     check($s, 'inline',  'POST',                   '/b/echo/x', 200, qr/^a{60000}$/, body => 'a' x 60000);
@@ -97,6 +106,11 @@ CONF
     check($s, 'blocking', 'virtual host with RProxyLane blocking', '/b/id/4', 200, qr/^id 4 r\d+$/, port => 'block');
     check($s, 'handoff', 'virtual host with RProxyLane handoff', '/b/id/5', 200, qr/^id 5 r\d+$/, port => 'hand');
     check($s, 'handoff', 'a body there', '/b/echo/x', 200, qr/^(?:c{50000}){6}$/, body => 'c' x 300000, port => 'hand');
+
+    check($s, 'inline', 'TLS', '/b/id/6', 200, qr/^id 6 r\d+$/, port => 'tls', tls => 1);
+    check($s, 'inline', 'TLS with a body', '/b/echo/x', 200, qr/^d{60000}$/, body => 'd' x 60000, port => 'tls', tls => 1);
+    check($s, 'inline', 'TLS, chunked', '/b/echo/x', 200, qr/^d{60000}$/, chunks => ['d' x 60000], port => 'tls', tls => 1);
+    check($s, 'inline', 'compressed', '/b/bytes/20000', 200, qr/^\x1f\x8b/, headers => ['Accept-Encoding' => 'gzip']);
 
     # all of them one after the other on one connection
     my $c = RProxy::Client->new($s);

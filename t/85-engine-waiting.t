@@ -15,6 +15,8 @@ plan tests => 44, need { needs(qw(rproxy mpm_event ssl socache_shmcb http2)) };
 my $backend = RProxy::Backend->new;
 my $url     = $backend->url;
 my $s       = RProxy::Server->new(threads => 8, modules => [qw(socache_shmcb ssl http2)], config => <<"CONF");
+AcceptFilter http none
+AcceptFilter https none
 ProxyPass /b  $url
 ProxyPass /ws $url/ws upgrade=websocket
 LogFormat "%{X-Test-Id}i %{rproxy-lane}n" lanes

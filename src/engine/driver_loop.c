@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The event-loop driver: steps an exchange when what it waits for has happened. Backends are watched from their connect
- * to their close, idle time included, so that no request adds or removes a watch; name look-ups and TLS handshakes run on helpers.
+ * to their close, idle time included, so that no request adds or removes a watch; name look-ups and TLS handshakes run on
+ * helpers of their own.
  */
 #include "engine/owned_int.h"
 
@@ -147,7 +148,7 @@ static void ask_helper(rp_owned_t *o)
     o->posted = 1;
     o->job.fn = on_helper;
     o->job.deadline_us = rp_exchange_wait(ex)->deadline_us;
-    if (rp_helpers_submit(o->el->helpers, &o->job) != APR_SUCCESS) {
+    if (rp_helpers_submit(o->el->dialers, &o->job) != APR_SUCCESS) {
         on_helper(&o->job, NULL, 1);
     }
 }

@@ -25,7 +25,7 @@
 static struct {
     rp_engine_loop_t *loops;
     int nloops;
-    rp_helpers_t *helpers;
+    rp_helpers_t *helpers, *dialers;
     rp_engine_conf_t conf;
     int running;          /* atomic: connections are taken */
     unsigned next;        /* atomic: whose turn it is */
@@ -191,14 +191,15 @@ static apr_status_t stop(void *unused)
 
         (void)apr_thread_join(&rv, engine.loops[i].thread);
     }
-    if (engine.helpers != NULL) {
+    if (engine.dialers != NULL) {
         rp_helpers_stop(engine.helpers);
+        rp_helpers_stop(engine.dialers);
     }
     for (i = 0; i < engine.nloops; i++) {
         bury_loop(&engine.loops[i]);
     }
     engine.nloops = 0;
-    engine.helpers = NULL;
+    engine.helpers = engine.dialers = NULL;
     return APR_SUCCESS;
 }
 
@@ -235,6 +236,7 @@ static apr_status_t start_loop(rp_engine_loop_t *el, apr_pool_t *p, const rp_eng
     el->stop_post.fn = on_stop;
     el->helpers = engine.helpers;
     el->stat = conf->stat;
+    el->dialers = engine.dialers;
     if (rv == APR_SUCCESS) {
         rp_loop_count_in(el->loop, conf->stat);
         rv = rp_endpoints_create(&el->endpoints, p, conf->unconfigured_max);
@@ -258,6 +260,9 @@ void rp_engine_child_init(apr_pool_t *pchild, server_rec *s, const rp_engine_con
     engine.loops = apr_pcalloc(pchild, (apr_size_t)conf->loops * sizeof(*engine.loops));
     apr_pool_pre_cleanup_register(pchild, NULL, stop);
     rv = rp_helpers_create(&engine.helpers, pchild, conf->helpers);
+    if (rv == APR_SUCCESS) {
+        rv = rp_helpers_create(&engine.dialers, pchild, conf->helpers);
+    }
     for (i = 0; i < conf->loops && rv == APR_SUCCESS; i++) {
         engine.loops[i].server = s;
         rv = start_loop(&engine.loops[i], pchild, conf, i);

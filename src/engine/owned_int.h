@@ -41,7 +41,8 @@ typedef struct rp_grave_t {
 /** One loop with what it owns. */
 typedef struct rp_engine_loop_t {
     rp_loop_t *loop;
-    rp_helpers_t *helpers;
+    rp_helpers_t *helpers;  /**< for requests */
+    rp_helpers_t *dialers;  /**< for names and TLS handshakes: backends that do not answer hold up no file */
     rp_endpoints_t *endpoints;
     apr_thread_t *thread;
     APR_RING_HEAD(rp_owned_ring_t, rp_owned_t) owned;
