@@ -35,7 +35,7 @@ Listen 127.0.0.1:__PORT_h2c__
     ProxyPass /b $url
 </VirtualHost>
 CONF
-ok $s->wait_log(qr/RP0315: AsyncRequestWorkerFactor is raised to \d{2,}: a child takes up to \d{3,} connections/), 'the raised limit is said';
+ok $s->wait_log(qr/RP0325: AsyncRequestWorkerFactor is raised to \d{2,}: a child takes up to \d{3,} connections/), 'the raised limit is said';
 
 # A file, a proxied request, over TLS too: each at once.
 sub others_are_served {

@@ -105,16 +105,16 @@ void rp_limits_announce(server_rec *s)
 {
     if (raised.factor > 0) {
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
-                     "RP0315: " DIRECTIVE " is raised to %d: a child takes up to %d connections, what its limit of %ld open files bears. "
+                     "RP0325: " DIRECTIVE " is raised to %d: a child takes up to %d connections, what its limit of %ld open files bears. "
                      "Write the directive to choose another number", raised.factor, raised.connections, raised.files);
     }
     else if (raised.refused != NULL) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
-                     "RP0316: " DIRECTIVE " can not be raised (%s): a child takes few connections; write \"" DIRECTIVE " 100\"", raised.refused);
+                     "RP0326: " DIRECTIVE " can not be raised (%s): a child takes few connections; write \"" DIRECTIVE " 100\"", raised.refused);
     }
     else if (!raised.written && raised.files > 0) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
-                     "RP0316: a limit of %ld open files is too low for more connections than the MPM allows by itself: raise it (ulimit -n, "
+                     "RP0326: a limit of %ld open files is too low for more connections than the MPM allows by itself: raise it (ulimit -n, "
                      "LimitNOFILE=)", raised.files);
     }
 }
