@@ -11,10 +11,15 @@ static const char *const harmless[] = {
     "SSL/TLS COALESCING FILTER", "RPROXY_IN", "RPROXY_NET_IN", "RPROXY_OUT", "CORE", "CORE_IN", "REQUEST_BODY", "KEPT_BODY", "DUMPIO_IN", "DUMPIO_OUT",
     "SETENVIF", "LOGIO", "BUFFER", "REMOTEIP_INPUT", "H2_SECONDARY", NULL};
 
+#define BY_TYPE "BYTYPE:" /* how AddOutputFilterByType names the filter that it puts in */
+
 static int is_harmless(const char *name)
 {
     int i;
 
+    if (!strncasecmp(name, BY_TYPE, sizeof(BY_TYPE) - 1)) {
+        name += sizeof(BY_TYPE) - 1;
+    }
     for (i = 0; harmless[i] != NULL; i++) {
         if (!strcasecmp(name, harmless[i])) {
             return 1;
