@@ -12,6 +12,7 @@
 #include <http_core.h>
 #include <http_log.h>
 #include <http_request.h>
+#include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -106,7 +107,7 @@ static int gather(rp_owned_t *o, struct iovec *vec, apr_status_t *rv)
             apr_bucket_delete(b);
         }
         else {
-            vec[n].iov_base = (void *)(apr_uintptr_t)p;
+            memcpy(&vec[n].iov_base, &p, sizeof(p)); /* writev only reads */
             vec[n++].iov_len = len;
         }
         b = next;

@@ -20,8 +20,10 @@ static void set_timer(rp_engine_loop_t *el, apr_time_t due_us)
 
 static void empty(rp_engine_loop_t *el, apr_time_t now_us)
 {
-    while (!APR_RING_EMPTY(&el->graves, rp_grave_t, link)) {
-        rp_grave_t *g = APR_RING_FIRST(&el->graves);
+    rp_grave_t *g = APR_RING_FIRST(&el->graves);
+
+    while (g != APR_RING_SENTINEL(&el->graves, rp_grave_t, link)) {
+        rp_grave_t *next = APR_RING_NEXT(g, link);
 
         if (g->due_us > now_us) {
             set_timer(el, g->due_us);
@@ -30,6 +32,7 @@ static void empty(rp_engine_loop_t *el, apr_time_t now_us)
         APR_RING_REMOVE(g, link);
         apr_pool_destroy(g->pool);
         free(g);
+        g = next;
     }
 }
 

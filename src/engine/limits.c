@@ -64,7 +64,7 @@ static const command_rec *find_command(const module **owner)
     const command_rec *cmd = m != NULL ? m->cmds : NULL;
 
     *owner = m;
-    while (cmd != NULL && cmd->name != NULL && strcasecmp(cmd->name, DIRECTIVE)) {
+    while (cmd != NULL && cmd->name != NULL && strcasecmp(cmd->name, DIRECTIVE) != 0) {
         cmd++;
     }
     return cmd != NULL && cmd->name != NULL && cmd->args_how == TAKE1 ? cmd : NULL;

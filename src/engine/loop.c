@@ -181,7 +181,7 @@ static rp_watch_t *watch_new(rp_loop_t *loop)
     }
     if (loop->nwatches == loop->room) {
         apr_uint32_t room = loop->room ? loop->room * 2 : WATCHES_FIRST;
-        rp_watch_t **bigger = realloc(loop->watches, room * sizeof(*bigger));
+        rp_watch_t **bigger = realloc(loop->watches, room * sizeof(void *));
 
         if (bigger == NULL) {
             return NULL;

@@ -60,7 +60,7 @@ static apr_status_t grow(rp_timers_t *ts)
     if (ts->n + 1 < ts->room) {
         return APR_SUCCESS;
     }
-    heap = realloc(ts->heap, room * sizeof(*heap));
+    heap = realloc(ts->heap, room * sizeof(void *));
     if (heap == NULL) {
         return APR_ENOMEM;
     }

@@ -42,40 +42,46 @@ static int is_harmless(const char *name)
     return 0;
 }
 
-/* A hook of a phase that runs on the loop: name and number of its functions. */
+/* For each phase that runs on the loop a function: the name of a module with a hook there that is not in the list, or NULL. */
 #define LOOK(phase)                                                                                                                          \
-    do {                                                                                                                                     \
-        apr_array_header_t *hooks = ap_hook_get_##phase();                                                                                   \
+    static const char *look_at_##phase(void)                                                                                                 \
+    {                                                                                                                                        \
+        const apr_array_header_t *hooks = ap_hook_get_##phase();                                                                             \
+        int i;                                                                                                                               \
         for (i = 0; hooks != NULL && i < hooks->nelts; i++) {                                                                                \
             const char *name = APR_ARRAY_IDX(hooks, i, ap_LINK_##phase##_t).szName;                                                          \
             if (name != NULL && !is_harmless(name)) {                                                                                        \
-                *where = #phase;                                                                                                             \
                 return name;                                                                                                                 \
             }                                                                                                                                \
         }                                                                                                                                    \
-    } while (0)
+        return NULL;                                                                                                                         \
+    }
+#define PHASES(DO)                                                                                                                           \
+    DO(pre_read_request) DO(post_read_request) DO(quick_handler) DO(pre_translate_name) DO(translate_name) DO(map_to_storage)                 \
+    DO(post_perdir_config) DO(header_parser) DO(access_checker) DO(access_checker_ex) DO(check_user_id) DO(auth_checker) DO(type_checker)     \
+    DO(fixups) DO(insert_filter) DO(log_transaction)
+
+PHASES(LOOK)
+
+#define ROW(phase) {#phase, look_at_##phase},
+static const struct {
+    const char *phase;
+    const char *(*look)(void);
+} phases[] = {PHASES(ROW)};
 
 /* NULL, or a module with a hook of requests that may block for all that is known. */
 static const char *find_stranger(const char **where)
 {
-    int i;
+    apr_size_t i;
 
-    LOOK(pre_read_request);
-    LOOK(post_read_request);
-    LOOK(quick_handler);
-    LOOK(pre_translate_name);
-    LOOK(translate_name);
-    LOOK(map_to_storage);
-    LOOK(post_perdir_config);
-    LOOK(header_parser);
-    LOOK(access_checker);
-    LOOK(access_checker_ex);
-    LOOK(check_user_id);
-    LOOK(auth_checker);
-    LOOK(type_checker);
-    LOOK(fixups);
-    LOOK(insert_filter);
-    LOOK(log_transaction);
+    for (i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
+        const char *name = phases[i].look();
+
+        if (name != NULL) {
+            *where = phases[i].phase;
+            return name;
+        }
+    }
     return NULL;
 }
 
