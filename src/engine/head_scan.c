@@ -54,7 +54,8 @@ size_t rp_head_scan(rp_head_scan_t *s, const rp_head_limits_t *limits, const cha
 
     while (at < n && !s->done) {
         const char *lf = memchr(p + at, '\n', n - at);
-        size_t len = lf ? (size_t)(lf - (p + at)) : n - at;
+        const char *end = lf != NULL ? lf : p + n;
+        size_t len = (size_t)(end - p) - at;
         size_t text = len;
 
         if (s->last_cr && len > 0) { /* that CR was no line end */

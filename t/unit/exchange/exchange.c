@@ -352,6 +352,13 @@ START_TEST(first_attempt_takes_what_the_settings_allow)
     rp_exchange_conf_t c = base_conf;
     script_t s = {.responses = {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"}};
     expect_answer(&s, &c, 200, "", RP_REFUSE_NONE);
+    ck_assert_int_eq(W.take_flags, RP_TAKE_WATCHED); /* GET goes again when the connection was dead after all */
+    c.no_resend = 1;
+    expect_answer(&s, &c, 200, "", RP_REFUSE_NONE);
+    ck_assert_int_eq(W.take_flags, 0);
+    c.no_resend = 0;
+    c.idempotent = 0;
+    expect_answer(&s, &c, 200, "", RP_REFUSE_NONE);
     ck_assert_int_eq(W.take_flags, 0);
     c.fresh = 1;
     c.no_reuse = 1;
