@@ -3,12 +3,11 @@
 use strict;
 use warnings;
 use Apache::Test qw(-withtestmore);
-use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use JSON::PP qw(decode_json);
-use RProxy::Env qw(needs httpd module_file own_module_file temp_dir);
+use RProxy::Env qw(needs top_dir httpd module_file own_module_file temp_dir);
 
-my $bench = abs_path(dirname(__FILE__) . '/../bench');
+my $bench = top_dir() . '/bench';
 my $build = dirname(dirname(own_module_file('rproxy')));
 my $dir   = temp_dir('bench');
 my @where = ('--build', $build, '--httpd', httpd(), '--moddir', dirname(module_file('alias')));
