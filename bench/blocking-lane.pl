@@ -92,7 +92,7 @@ sub floor_module {
 
 my $backend = start_backend(compile($opt{cc}, 'backend.c'));
 my $pass = "ProxyPass /p http://127.0.0.1:$backend->{port}/";
-my $ours = start_httpd('ours', "LoadModule rproxy_module $build/.libs/mod_rproxy.so", $pass);
+my $ours = start_httpd('ours', "LoadModule rproxy_module $build/.libs/mod_rproxy.so", "RProxyEventLoop off\n$pass");
 my $stock = start_httpd('mod_proxy', "LoadModule proxy_module $opt{moddir}/mod_proxy.so\n"
     . "LoadModule proxy_http_module $opt{moddir}/mod_proxy_http.so", $pass);
 my %rows = (ours => [$ours, '/p/1k'], mod_proxy => [$stock, '/p/1k'], redirect => [$ours, '/r204'], 'redirect/stock' => [$stock, '/r204']);
