@@ -24,17 +24,6 @@ static struct {
     apr_time_t last_us;   /**< monotonic */
 } all;
 
-static apr_uint32_t count_slots(const apr_array_header_t *balancers)
-{
-    apr_uint32_t n = 0;
-    int i;
-
-    for (i = 0; i < balancers->nelts; i++) {
-        n += (apr_uint32_t)APR_ARRAY_IDX(balancers, i, rp_balancer_t *)->nslots;
-    }
-    return n;
-}
-
 static apr_uint64_t errors_of(const rp_shm_member_t *m)
 {
     return __atomic_load_n(&m->failed, __ATOMIC_RELAXED) + __atomic_load_n(&m->responses[4], __ATOMIC_RELAXED);
@@ -50,7 +39,7 @@ static void begin_anew(ring_t *ring, const rp_shm_member_t *m, apr_uint32_t leas
 
 void rp_samples_configure(apr_pool_t *pconf, server_rec *s, const apr_array_header_t *balancers)
 {
-    apr_size_t size = count_slots(balancers) * sizeof(ring_t);
+    apr_size_t size = rp_shared_slots(balancers) * sizeof(ring_t);
     apr_shm_t *shm = NULL;
     apr_status_t rv = size > 0 ? apr_shm_create(&shm, size, NULL, pconf) : APR_SUCCESS;
     int i, k;

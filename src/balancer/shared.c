@@ -62,7 +62,7 @@ static void *slotmem_get(apr_pool_t *pconf, server_rec *s, apr_size_t size)
     return mem;
 }
 
-static apr_uint32_t count_slots(const apr_array_header_t *balancers)
+apr_uint32_t rp_shared_slots(const apr_array_header_t *balancers)
 {
     apr_uint32_t n = 0;
     int i;
@@ -75,7 +75,7 @@ static apr_uint32_t count_slots(const apr_array_header_t *balancers)
 
 static apr_status_t segment_make(apr_pool_t *pconf, server_rec *s, const apr_array_header_t *balancers, apr_uint64_t generation)
 {
-    apr_uint32_t nmembers = count_slots(balancers);
+    apr_uint32_t nmembers = rp_shared_slots(balancers);
     int children = 0;
 
     ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &children);

@@ -89,6 +89,8 @@ const rp_shm_map_t *rp_shared_map(void);
 /** 0: this child could not set itself up, and must not serve balancers. */
 int rp_shared_ready(void);
 
+/** Member slots of these balancers (of rp_balancer_t *), free ones included. */
+apr_uint32_t rp_shared_slots(const apr_array_header_t *balancers);
 /** The balancers of the running configuration: of rp_balancer_t *, in the order of their slots; NULL: none. */
 const apr_array_header_t *rp_shared_balancers(void);
 

@@ -91,10 +91,9 @@ static void settle_backend(rp_owned_t *o)
 
 static void on_helped(rp_post_t *post)
 {
-    rp_owned_t *o = (rp_owned_t *)((char *)post - offsetof(rp_owned_t, post));
+    rp_owned_t *o = RP_OWNED_OF(post, post);
     rp_exchange_t *ex = o->suspended.ex;
 
-    o->posted = 0;
     o->helper_busy = 0;
     if (rp_exchange_wait(ex)->mask & RP_WAIT_RESOLVE) {
         rp_exchange_resolved(ex, o->helper_rv, o->helper_addrs);
@@ -116,7 +115,7 @@ static void on_helped(rp_post_t *post)
 
 static void on_helper(rp_job_t *job, apr_thread_t *thread, int late)
 {
-    rp_owned_t *o = (rp_owned_t *)((char *)job - offsetof(rp_owned_t, job));
+    rp_owned_t *o = RP_OWNED_OF(job, job);
     rp_exchange_t *ex = o->suspended.ex;
 
     (void)thread;
@@ -145,7 +144,6 @@ static void ask_helper(rp_owned_t *o)
     rp_exchange_t *ex = o->suspended.ex;
 
     o->helper_busy = 1;
-    o->posted = 1;
     o->job.fn = on_helper;
     o->job.deadline_us = rp_exchange_wait(ex)->deadline_us;
     if (rp_helpers_submit(o->el->dialers, &o->job) != APR_SUCCESS) {
@@ -157,9 +155,8 @@ static void ask_helper(rp_owned_t *o)
 
 static void on_permit(rp_post_t *post)
 {
-    rp_owned_t *o = (rp_owned_t *)((char *)post - offsetof(rp_owned_t, post));
+    rp_owned_t *o = RP_OWNED_OF(post, post);
 
-    o->posted = 0;
     o->waiting_for = NULL;
     rp_exchange_permit_granted(o->suspended.ex);
     if (o->doomed) {
@@ -173,7 +170,7 @@ static void on_permit(rp_post_t *post)
 /* Any thread, with the worker's mutex held. */
 static void wake(rp_waiter_t *self)
 {
-    rp_owned_t *o = (rp_owned_t *)((char *)self - offsetof(rp_owned_t, waiter));
+    rp_owned_t *o = RP_OWNED_OF(self, waiter);
 
     rp_loop_post(o->el->loop, &o->post);
 }
@@ -182,7 +179,6 @@ static void line_up(rp_owned_t *o)
 {
     if (o->waiting_for == NULL) {
         o->waiting_for = rp_exchange_worker(o->suspended.ex);
-        o->posted = 1;
         o->post.fn = on_permit;
         o->waiter.wake = wake;
         rp_permit_line_up(o->waiting_for, &o->waiter);
@@ -199,7 +195,6 @@ static int leave_line(rp_owned_t *o)
         return 0;
     }
     o->waiting_for = NULL;
-    o->posted = 0;
     return 1;
 }
 

@@ -33,8 +33,6 @@ static struct {
 
 int rp_engine_running(void) { return __atomic_load_n(&engine.running, __ATOMIC_ACQUIRE); }
 
-rp_lane_e rp_engine_lane_of(const server_rec *s) { return engine.conf.lane_of(s); }
-
 const rp_engine_conf_t *rp_engine_conf(void) { return &engine.conf; }
 
 rp_engine_loop_t *rp_engine_pick(void)
@@ -88,7 +86,7 @@ int rp_engine_announce(server_rec *s, const rp_engine_conf_t *conf)
         return OK;
     }
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
-                 "RP0311: event loops are on: %d of them in each child, up to %d helper threads; backends without max= take as many connections "
+                 "RP0311: event loops are on: %d of them in each child, up to %d helper threads and as many for names and handshakes; backends without max= take as many connections "
                  "as there are requests", conf->loops, conf->helpers);
     if (!rp_scoreboard_has_room()) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
@@ -136,7 +134,7 @@ rp_lane_e rp_engine_lane(const request_rec *r)
 /* Graceful: idle connections end at once, the others after their request; new ones after their first. */
 static void on_stop(rp_post_t *post)
 {
-    rp_engine_loop_t *el = (rp_engine_loop_t *)((char *)post - offsetof(rp_engine_loop_t, stop_post));
+    rp_engine_loop_t *el = RP_ENGINE_LOOP_OF(post, stop_post);
     rp_owned_t *o = APR_RING_FIRST(&el->owned);
 
     el->stopping = 1;
@@ -208,7 +206,7 @@ static apr_status_t stop(void *unused)
 /* Idle connections grow old although no request comes. */
 static void on_care(rp_timer_t *t, apr_time_t now_us)
 {
-    rp_engine_loop_t *el = (rp_engine_loop_t *)((char *)t - offsetof(rp_engine_loop_t, care_timer));
+    rp_engine_loop_t *el = RP_ENGINE_LOOP_OF(t, care_timer);
 
     rp_pool_maintain(el->endpoints, now_us);
     if (rp_loop_timer(el->loop, &el->care_timer, now_us + CARE_EVERY_US) != APR_SUCCESS) {

@@ -39,14 +39,21 @@ static apr_status_t refuse_to_wait(rp_owned_t *o)
 
 /* ---- the socket ---- */
 
-static apr_status_t sock_read(rp_owned_t *o, apr_bucket_brigade *bb)
+static ssize_t receive(const rp_owned_t *o, char buf[READ_SIZE])
 {
-    char buf[READ_SIZE];
     ssize_t n;
 
     do {
-        n = recv(o->fd, buf, sizeof(buf), MSG_DONTWAIT);
+        n = recv(o->fd, buf, READ_SIZE, MSG_DONTWAIT);
     } while (n < 0 && errno == EINTR);
+    return n;
+}
+
+static apr_status_t sock_read(rp_owned_t *o, apr_bucket_brigade *bb)
+{
+    char buf[READ_SIZE];
+    ssize_t n = receive(o, buf);
+
     if (n > 0) {
         APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_heap_create(buf, (apr_size_t)n, NULL, o->c->bucket_alloc));
         if ((apr_size_t)n < sizeof(buf) && !o->peer_eof && o->on_loop) {
@@ -234,6 +241,12 @@ static apr_status_t gather_nonblocking(rp_owned_t *o)
     return rv;
 }
 
+/* As the caller wishes; on a loop nobody waits. */
+static apr_status_t gather_more(rp_owned_t *o, apr_read_type_e block)
+{
+    return o->on_loop || block == APR_NONBLOCK_READ ? gather_nonblocking(o) : gather(o, APR_BLOCK_READ);
+}
+
 void rp_owned_fill_head(rp_owned_t *o)
 {
     while (!o->scan.done && gather_nonblocking(o) == APR_SUCCESS) {
@@ -253,29 +266,27 @@ int rp_owned_may_read(const rp_owned_t *o)
     return servable(o) > 0 || may_have_more(o) || o->in_status != APR_SUCCESS;
 }
 
-void rp_owned_next_head(rp_owned_t *o)
+/* What is here already is looked at with other eyes. */
+static void examine_again(rp_owned_t *o)
 {
-    apr_off_t len = o->in_len;
-
-    o->gated = 0;
-    o->scanning = 1;
     o->in_served = 0;
-    rp_head_scan_reset(&o->scan);
     o->in_len = 0;
     examine(o, o->in);
-    o->in_len = len;
+}
+
+void rp_owned_next_head(rp_owned_t *o)
+{
+    o->gated = 0;
+    o->scanning = 1;
+    rp_head_scan_reset(&o->scan);
+    examine_again(o);
 }
 
 void rp_owned_gate_body(rp_owned_t *o)
 {
-    apr_off_t len = o->in_len;
-
     rp_chunk_gate_reset(&o->gate);
     o->gated = 1;
-    o->in_served = 0;
-    o->in_len = 0;
-    examine(o, o->in);
-    o->in_len = len;
+    examine_again(o);
 }
 
 /* ---- serving ---- */
@@ -301,7 +312,7 @@ static apr_status_t want(rp_owned_t *o, apr_read_type_e block)
         if (servable(o) > 0) {
             return APR_SUCCESS;
         }
-        rv = o->on_loop || block == APR_NONBLOCK_READ ? gather_nonblocking(o) : gather(o, APR_BLOCK_READ);
+        rv = gather_more(o, block);
         if (APR_STATUS_IS_EAGAIN(rv)) {
             return block == APR_NONBLOCK_READ ? APR_EAGAIN : refuse_to_wait(o);
         }
@@ -367,7 +378,7 @@ static apr_status_t serve_line(rp_owned_t *o, apr_bucket_brigade *bb, apr_read_t
         if (line > 0 || some >= HUGE_STRING_LEN) {
             return move_bytes(o, bb, line > 0 && line < HUGE_STRING_LEN ? line : HUGE_STRING_LEN);
         }
-        rv = o->on_loop || block == APR_NONBLOCK_READ ? gather_nonblocking(o) : gather(o, APR_BLOCK_READ);
+        rv = gather_more(o, block);
         if (rv == APR_SUCCESS) {
             continue;
         }
@@ -434,9 +445,7 @@ apr_status_t rp_owned_discard(rp_owned_t *o)
     if (!o->readable && !o->peer_eof) {
         return APR_EAGAIN;
     }
-    do {
-        n = recv(o->fd, buf, sizeof(buf), MSG_DONTWAIT);
-    } while (n < 0 && errno == EINTR);
+    n = receive(o, buf);
     if (n > 0) {
         return APR_SUCCESS;
     }

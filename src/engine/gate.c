@@ -39,7 +39,8 @@ rp_owned_t *rp_owned_of(const conn_rec *c)
 /* 1: this connection may be given to a loop at all. */
 static int is_for_us(const conn_rec *c)
 {
-    return rp_engine_running() && rp_engine_lane_of(c->base_server) != RP_LANE_BLOCKING && c->master == NULL && !c->outgoing && c->cs != NULL && !c->clogging_input_filters && !c->aborted;
+    return rp_engine_running() && rp_engine_conf()->lane_of(c->base_server) != RP_LANE_BLOCKING && c->master == NULL && !c->outgoing
+           && c->cs != NULL && !c->clogging_input_filters && !c->aborted;
 }
 
 #if RP_HAVE_WAITIO
@@ -117,7 +118,7 @@ static int adopt(conn_rec *c)
 
 static void on_adopted(rp_post_t *post)
 {
-    rp_owned_adopted((rp_owned_t *)((char *)post - offsetof(rp_owned_t, post)));
+    rp_owned_adopted(RP_OWNED_OF(post, post));
 }
 
 /* The MPM calls this for other states too, and closes an aborted connection by itself. */
@@ -126,8 +127,7 @@ static void on_suspend(conn_rec *c, request_rec *r)
     rp_owned_t *o = rp_owned_of(c);
 
     (void)r;
-    if (o != NULL && c->cs->state == CONN_STATE_SUSPENDED && o->state == RP_OWNED_ADOPTING && !o->posted) {
-        o->posted = 1;
+    if (o != NULL && c->cs->state == CONN_STATE_SUSPENDED && o->state == RP_OWNED_ADOPTING) {
         o->post.fn = on_adopted;
         rp_loop_post(o->el->loop, &o->post);
     }

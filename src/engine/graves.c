@@ -38,7 +38,7 @@ static void empty(rp_engine_loop_t *el, apr_time_t now_us)
 
 static void on_timer(rp_timer_t *t, apr_time_t now_us)
 {
-    rp_engine_loop_t *el = (rp_engine_loop_t *)((char *)t - offsetof(rp_engine_loop_t, grave_timer));
+    rp_engine_loop_t *el = RP_ENGINE_LOOP_OF(t, grave_timer);
 
     empty(el, now_us);
 }

@@ -36,24 +36,11 @@ static int run_handler(request_rec *r, const char *name)
     return status;
 }
 
-static void run_rest(rp_owned_t *o)
-{
-    request_rec *r = o->r;
-    int status = o->handoff == RP_HANDOFF_ERROR ? o->final_status : run_handler(r, o->handler);
-
-    if (status != OK && status != DONE) {
-        r->status = HTTP_OK;
-    }
-    ap_die(status, r);
-    ap_process_request_after_handler(r);
-}
-
 /* Back on the loop: what became readable or writable meanwhile is unknown. */
 static void on_back(rp_post_t *post)
 {
-    rp_owned_t *o = (rp_owned_t *)((char *)post - offsetof(rp_owned_t, post));
+    rp_owned_t *o = RP_OWNED_OF(post, post);
 
-    o->posted = 0;
     o->on_loop = 1;
     o->c->current_thread = o->el->thread;
     o->core_busy = o->c->data_in_output_filters;
@@ -63,9 +50,7 @@ static void on_back(rp_post_t *post)
                       "RP0306: no helper was free within %d seconds: raise RProxyHandoffThreads or look at what keeps them busy",
                       QUEUE_WAIT_US / 1000000);
         o->c->keepalive = AP_CONN_CLOSE;
-        o->r->status = HTTP_OK;
-        ap_die(HTTP_SERVICE_UNAVAILABLE, o->r);
-        ap_process_request_after_handler(o->r);
+        rp_owned_finish(o->r, HTTP_SERVICE_UNAVAILABLE);
     }
     rp_owned_after_request(o);
 }
@@ -73,13 +58,12 @@ static void on_back(rp_post_t *post)
 static void come_back(rp_owned_t *o)
 {
     o->post.fn = on_back;
-    o->posted = 1;
     rp_loop_post(o->el->loop, &o->post);
 }
 
 static void on_helper(rp_job_t *job, apr_thread_t *thread, int late)
 {
-    rp_owned_t *o = (rp_owned_t *)((char *)job - offsetof(rp_owned_t, job));
+    rp_owned_t *o = RP_OWNED_OF(job, job);
 
     o->late = late;
     if (!late) {
@@ -91,7 +75,7 @@ static void on_helper(rp_job_t *job, apr_thread_t *thread, int late)
             ap_process_async_request(o->r);
         }
         else {
-            run_rest(o);
+            rp_owned_finish(o->r, o->handoff == RP_HANDOFF_ERROR ? o->final_status : run_handler(o->r, o->handler));
         }
     }
     come_back(o);

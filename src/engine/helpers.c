@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "upstream/clock.h"
 
@@ -36,23 +35,6 @@ struct rp_helpers_t {
     } shared;
 };
 
-static int conds_init(rp_helpers_t *hs)
-{
-    pthread_condattr_t attr;
-    int err = pthread_condattr_init(&attr);
-
-    if (err != 0) {
-        return err;
-    }
-    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    err = pthread_cond_init(&hs->work, &attr);
-    if (err == 0) {
-        err = pthread_cond_init(&hs->gone, &attr);
-    }
-    (void)pthread_condattr_destroy(&attr);
-    return err;
-}
-
 /* Never freed: a thread that was counted out still has its own end to go through. */
 static apr_status_t threads_pool(rp_helpers_t *hs)
 {
@@ -74,7 +56,10 @@ apr_status_t rp_helpers_create(rp_helpers_t **out, apr_pool_t *pool, int max)
     int err = pthread_mutex_init(&hs->mutex, NULL);
 
     if (err == 0) {
-        err = conds_init(hs);
+        err = rp_clock_cond_init(&hs->work);
+    }
+    if (err == 0) {
+        err = rp_clock_cond_init(&hs->gone);
     }
     if (err != 0) {
         return APR_FROM_OS_ERROR(err);
@@ -102,8 +87,7 @@ static rp_job_t *pop_locked(rp_helpers_t *hs)
 /* 1: there is a job or the end; 0: idle for too long. */
 static int wait_locked(rp_helpers_t *hs)
 {
-    apr_time_t until = rp_clock_now_us() + RP_HELPERS_IDLE_US;
-    struct timespec ts = {.tv_sec = (time_t)(until / 1000000), .tv_nsec = (long)(until % 1000000) * 1000};
+    struct timespec ts = rp_clock_timespec(rp_clock_now_us() + RP_HELPERS_IDLE_US);
     int err = 0;
 
     hs->shared.idle++;

@@ -11,9 +11,6 @@
 #include <http_protocol.h>
 #include <http_request.h>
 #include <mod_core.h>
-#include <scoreboard.h>
-
-#include "upstream/clock.h"
 
 #define HEAD_FIRST_US 20000000     /* for a request head, as mod_reqtimeout's header=20-40,MinRate=500 */
 #define HEAD_MOST_US 40000000
@@ -44,7 +41,6 @@ void rp_owned_close(rp_owned_t *o)
         rp_loop_timer_cancel(el->loop, &o->timer);
         rp_loop_unwatch(el->loop, o->watch);
         APR_RING_REMOVE(o, link);
-        el->nowned--;
         (void)__atomic_sub_fetch(&el->stat->connections, 1, __ATOMIC_RELAXED);
         o->state = RP_OWNED_CLOSED;
     }
@@ -231,11 +227,11 @@ static void processed(rp_owned_t *o)
 /* httpd's own processing. A module that makes the loop wait makes everybody wait: that is told while the request is there. */
 static void run_hooks(rp_owned_t *o)
 {
-    apr_time_t began = rp_clock_now_us();
+    apr_time_t began = now(o);
     apr_interval_time_t took;
 
     ap_process_async_request(o->r);
-    took = rp_clock_now_us() - began;
+    took = rp_loop_clock(o->el->loop) - began;
     if (took > HOOKS_MAX_US && o->c->cs->state == CONN_STATE_SUSPENDED) { /* else it may be gone */
         rp_engine_conf()->slow_call(o->r, took);
     }
@@ -288,6 +284,15 @@ static int has_local_error_document(request_rec *r, int status)
     return doc != NULL && doc[0] == '/';
 }
 
+void rp_owned_finish(request_rec *r, int status)
+{
+    if (status != OK && status != DONE) {
+        r->status = HTTP_OK; /* an error of the error page would be no news otherwise */
+    }
+    ap_die(status, r);
+    ap_process_request_after_handler(r);
+}
+
 void rp_owned_end_request(rp_owned_t *o, int status)
 {
     request_rec *r = o->r;
@@ -303,11 +308,7 @@ void rp_owned_end_request(rp_owned_t *o, int status)
         return;
     }
     o->c->cs->state = CONN_STATE_HANDLER;
-    if (status != OK && status != DONE) {
-        r->status = HTTP_OK; /* an error of the error page would be no news otherwise */
-    }
-    ap_die(status, r);
-    ap_process_request_after_handler(r);
+    rp_owned_finish(r, status);
     rp_owned_after_request(o);
 }
 
@@ -380,7 +381,7 @@ static void head_timeout(rp_owned_t *o)
 
 static void on_timer(rp_timer_t *t, apr_time_t now_us)
 {
-    rp_owned_t *o = (rp_owned_t *)((char *)t - offsetof(rp_owned_t, timer));
+    rp_owned_t *o = RP_OWNED_OF(t, timer);
 
     (void)now_us;
     switch (o->state) {
@@ -403,7 +404,7 @@ static void on_timer(rp_timer_t *t, apr_time_t now_us)
 
 static void on_later(rp_post_t *post)
 {
-    rp_owned_t *o = (rp_owned_t *)((char *)post - offsetof(rp_owned_t, later));
+    rp_owned_t *o = RP_OWNED_OF(post, later);
 
     o->later_set = 0;
     if (o->state == RP_OWNED_CLOSED) {
@@ -429,7 +430,6 @@ void rp_owned_adopted(rp_owned_t *o)
 {
     apr_status_t rv;
 
-    o->posted = 0;
     o->timer.fn = on_timer;
     if (__atomic_load_n(&o->c->sbh, __ATOMIC_ACQUIRE) != NULL) {
         set_timer(o, now(o) + LET_GO_US);
@@ -440,7 +440,6 @@ void rp_owned_adopted(rp_owned_t *o)
     o->on_loop = 1;
     o->c->current_thread = o->el->thread;
     APR_RING_INSERT_TAIL(&o->el->owned, o, rp_owned_t, link);
-    o->el->nowned++;
     rp_stat_add(&o->el->stat->connections, 1);
     rp_stat_add(&o->el->stat->adopted, 1);
     o->state = RP_OWNED_HEAD;

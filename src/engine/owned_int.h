@@ -49,7 +49,6 @@ typedef struct rp_engine_loop_t {
     APR_RING_HEAD(rp_grave_ring_t, rp_grave_t) graves; /**< pools to destroy, oldest first */
     rp_timer_t grave_timer;
     rp_timer_t care_timer;
-    int nowned;
     rp_child_stat_t *stat; /**< of the child */
     int stopping;          /**< graceful: no more keep-alive */
     rp_post_t stop_post;
@@ -79,7 +78,6 @@ struct rp_owned_t {
     rp_watch_t *watch;
     rp_timer_t timer;
     rp_post_t post;        /**< adoption, a helper's answer, a permit: never two at once */
-    int posted;
     rp_post_t later;       /**< another turn of the loop's own thread */
     int later_set;
     apr_time_t adopted_us;
@@ -139,10 +137,12 @@ struct rp_owned_t {
     unsigned requests;
 };
 
+/** The owned connection, or the loop, that something is a member of. */
+#define RP_OWNED_OF(p, member) ((rp_owned_t *)((char *)(p) - offsetof(rp_owned_t, member)))
+#define RP_ENGINE_LOOP_OF(p, member) ((rp_engine_loop_t *)((char *)(p) - offsetof(rp_engine_loop_t, member)))
+
 /** engine.c: of this child. */
 const rp_engine_conf_t *rp_engine_conf(void);
-/** engine.c: RProxyLane of a server outside of sections. */
-rp_lane_e rp_engine_lane_of(const server_rec *s);
 
 /** Something happened: do what can be done. Loop thread. */
 void rp_owned_advance(rp_owned_t *o);
@@ -150,6 +150,8 @@ void rp_owned_advance(rp_owned_t *o);
 void rp_owned_later(rp_owned_t *o);
 /** The suspended request has its final status: end it as httpd would. */
 void rp_owned_end_request(rp_owned_t *o, int status);
+/** End a request with this status as httpd does behind a handler; r may be gone. On the thread that has the request. */
+void rp_owned_finish(request_rec *r, int status);
 /** Close now. o is gone. */
 void rp_owned_close(rp_owned_t *o);
 /** Take over: the MPM has let go. */
@@ -190,7 +192,7 @@ apr_status_t rp_owned_push(rp_owned_t *o);
 void rp_owned_step(rp_owned_t *o, unsigned ready);
 /** The exchange is over or dropped: no wake-up of its comes any more. */
 void rp_owned_unhook(rp_owned_t *o);
-/** A backend was heard while no exchange had the connection, or the client is gone: end what there is. */
+/** The client is gone: end the exchange, as soon as no helper and no permit is on its way to it. */
 void rp_owned_abort(rp_owned_t *o);
 
 /* handoff.c */

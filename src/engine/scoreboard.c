@@ -12,24 +12,31 @@
 #include <scoreboard.h>
 #include <unistd.h>
 
+/* The first slot of a child beyond those of the MPM's threads, -1: there is none. *limit: slots of a child. */
+static int spare_slot(int *limit)
+{
+    int per_child = 0;
+
+    if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &per_child) != APR_SUCCESS || ap_mpm_query(AP_MPMQ_HARD_LIMIT_THREADS, limit) != APR_SUCCESS) {
+        return -1;
+    }
+    return per_child < *limit ? per_child : -1;
+}
+
 int rp_scoreboard_has_room(void)
 {
-    int per_child = 0, limit = 0;
+    int limit = 0;
 
-    return ap_mpm_query(AP_MPMQ_MAX_THREADS, &per_child) == APR_SUCCESS && ap_mpm_query(AP_MPMQ_HARD_LIMIT_THREADS, &limit) == APR_SUCCESS
-           && per_child < limit;
+    return spare_slot(&limit) >= 0;
 }
 
 /* The slot of this child: the MPM numbers connections by child and thread. */
 static worker_score *find(const conn_rec *c)
 {
-    int per_child = 0, limit = 0;
+    int limit = 0;
+    int slot = spare_slot(&limit);
 
-    if (!rp_scoreboard_has_room() || ap_mpm_query(AP_MPMQ_MAX_THREADS, &per_child) != APR_SUCCESS
-        || ap_mpm_query(AP_MPMQ_HARD_LIMIT_THREADS, &limit) != APR_SUCCESS) {
-        return NULL;
-    }
-    return ap_get_scoreboard_worker_from_indexes((int)(c->id / limit), per_child);
+    return slot < 0 ? NULL : ap_get_scoreboard_worker_from_indexes((int)(c->id / limit), slot);
 }
 
 void rp_scoreboard_open(rp_engine_loop_t *el, const conn_rec *c)

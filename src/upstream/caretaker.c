@@ -8,7 +8,6 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <time.h>
 
 #include "upstream/clock.h"
 
@@ -22,27 +21,15 @@ typedef struct caretaker_t {
     } shared;
 } caretaker_t;
 
-static void until_next(struct timespec *until)
-{
-    (void)clock_gettime(CLOCK_MONOTONIC, until);
-    until->tv_sec += RP_CARE_EVERY_MS / 1000;
-    until->tv_nsec += (long)(RP_CARE_EVERY_MS % 1000) * 1000000;
-    if (until->tv_nsec >= 1000000000) {
-        until->tv_sec++;
-        until->tv_nsec -= 1000000000;
-    }
-}
-
 static void *care(void *data)
 {
     caretaker_t *me = data;
 
     (void)pthread_mutex_lock(&me->shared.mutex);
     while (!me->shared.stop) {
-        struct timespec until;
+        struct timespec until = rp_clock_timespec(rp_clock_now_us() + apr_time_from_msec(RP_CARE_EVERY_MS));
         int err = 0;
 
-        until_next(&until);
         while (!me->shared.stop && err == 0) {
             err = pthread_cond_timedwait(&me->cond, &me->shared.mutex, &until);
         }
@@ -70,21 +57,6 @@ static apr_status_t stop(void *data)
     return APR_SUCCESS;
 }
 
-static int cond_init(pthread_cond_t *cond)
-{
-    pthread_condattr_t attr;
-    int err = pthread_condattr_init(&attr);
-
-    if (err == 0) {
-        err = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-        if (err == 0) {
-            err = pthread_cond_init(cond, &attr);
-        }
-        (void)pthread_condattr_destroy(&attr);
-    }
-    return err;
-}
-
 /* The MPM's signals are for its own threads: one that inherits this mask gets none. */
 static int thread_start(caretaker_t *me)
 {
@@ -103,7 +75,7 @@ static int thread_start(caretaker_t *me)
 apr_status_t rp_caretaker_start(apr_pool_t *pool, rp_endpoints_t *eps)
 {
     caretaker_t *me = apr_pcalloc(pool, sizeof(*me));
-    int err = cond_init(&me->cond);
+    int err = rp_clock_cond_init(&me->cond);
 
     me->eps = eps;
     if (err != 0) {

@@ -8,7 +8,6 @@
  * consistent operations one of the two sees the other.
  */
 #include <errno.h>
-#include <time.h>
 
 #include "upstream/clock.h"
 #include "upstream/permit_int.h"
@@ -99,26 +98,10 @@ static void wake_thread(rp_waiter_t *self)
     (void)pthread_cond_signal(&((thread_waiter_t *)self)->cond);
 }
 
-static int cond_init(pthread_cond_t *cond)
-{
-    pthread_condattr_t attr;
-    int err = pthread_condattr_init(&attr);
-
-    if (err == 0) {
-        err = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-        if (err == 0) {
-            err = pthread_cond_init(cond, &attr);
-        }
-        (void)pthread_condattr_destroy(&attr);
-    }
-    return err;
-}
-
 /* Until granted or the deadline. The queue is left either way. */
 static apr_status_t wait_locked(rp_worker_t *w, thread_waiter_t *me, apr_time_t deadline_us)
 {
-    struct timespec until = {.tv_sec = (time_t)(deadline_us / 1000000),
-                             .tv_nsec = (long)(deadline_us % 1000000) * 1000};
+    struct timespec until = rp_clock_timespec(deadline_us);
     int err = 0;
 
     while (!me->base.granted && err == 0) {
@@ -144,13 +127,10 @@ static void line_up_locked(rp_worker_t *w, rp_waiter_t *waiter)
 apr_status_t rp_permit_acquire(rp_worker_t *w, apr_time_t deadline_us)
 {
     thread_waiter_t me = {.base = {.wake = wake_thread}};
-    apr_status_t rv = cond_init(&me.cond);
+    apr_status_t rv = rp_clock_cond_init(&me.cond);
 
     if (rv != APR_SUCCESS) {
         return rv;
-    }
-    if (deadline_us < 0) {
-        deadline_us = 0;
     }
     (void)pthread_mutex_lock(&w->shared.mutex);
     line_up_locked(w, &me.base);

@@ -285,7 +285,11 @@ sub _group_gone { my ($self) = @_; return !kill 0, -$self->{group} }
 # End the server; true when it ended by itself and left no process. stop('WINCH'): gracefully.
 sub stop {
     my ($self, $signal) = @_;
-    return 1 unless $self->{pid} && $self->{owner} == $$;
+    return 1 unless $self->{owner} == $$;
+    if (!$self->{pid}) { # it has ended already; what it left does not outlive the test
+        $self->kill_all;
+        return 1;
+    }
     my $limit = $ENV{RPROXY_WRAP} ? 120 : 30;
     my $gone  = sub { !$self->alive && $self->_group_gone };
     # Graceful first: on TERM the event MPM frees pools that its listener still uses, and now and then a child
@@ -296,7 +300,8 @@ sub stop {
         kill 'TERM', $self->{pid};
         $good = wait_until($limit, $gone);
     }
-    $self->kill_all unless $good;
+    if   ($good) { delete $self->{group} }
+    else         { $self->kill_all }
     return $good ? 1 : 0;
 }
 
@@ -304,7 +309,7 @@ sub stop {
 sub kill_all {
     my ($self) = @_;
     return unless $self->{group};
-    kill 'KILL', -$self->{group};
+    kill 'KILL', -delete $self->{group};
     waitpid delete $self->{pid}, 0 if $self->{pid};
     return;
 }
