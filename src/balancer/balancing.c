@@ -3,6 +3,7 @@
 
 #include "balancer/metrics.h"
 
+#include <apr_hash.h>
 #include <apr_strings.h>
 #include <http_log.h>
 #include <string.h>
@@ -47,35 +48,19 @@ struct rproxy_balancing_t {
 };
 
 static const rproxy_api_t *core_api;
-/** rp_balancer_t * by the address of its configuration; open addressing, half of it free. Const after post_config. */
-static struct {
-    rp_balancer_t **slots;
-    apr_size_t mask;
-} by_conf;
-
-static apr_size_t conf_place(const rp_balancer_conf_t *conf)
-{
-    return (apr_size_t)(((apr_uintptr_t)conf >> 4) * 0x9e3779b1u) & by_conf.mask;
-}
+#define ADDRESS_SIZE ((apr_ssize_t)sizeof(void *)) /* keys are addresses, not what is there */
+static apr_hash_t *by_conf; /* rp_balancer_t * by the address of its configuration; const after post_config */
 
 void rp_balancing_configure(const rproxy_api_t *core, apr_array_header_t *balancers)
 {
     int i;
 
-    apr_size_t size = 4, at;
-
     core_api = core;
-    while (size < 2 * (apr_size_t)balancers->nelts + 1) {
-        size *= 2;
-    }
-    by_conf.slots = apr_pcalloc(balancers->pool, size * sizeof(rp_balancer_t *));
-    by_conf.mask = size - 1;
+    by_conf = apr_hash_make(balancers->pool);
     for (i = 0; i < balancers->nelts; i++) {
         rp_balancer_t *b = APR_ARRAY_IDX(balancers, i, rp_balancer_t *);
 
-        for (at = conf_place(b->conf); by_conf.slots[at] != NULL; at = (at + 1) & by_conf.mask) {
-        }
-        by_conf.slots[at] = b;
+        apr_hash_set(by_conf, &b->conf, ADDRESS_SIZE, b);
     }
 }
 
@@ -83,14 +68,7 @@ void rp_balancing_configure(const rproxy_api_t *core, apr_array_header_t *balanc
 
 rp_balancer_t *rp_balancing_of(const rp_balancer_conf_t *conf)
 {
-    apr_size_t at;
-
-    if (conf == NULL || by_conf.slots == NULL) {
-        return NULL;
-    }
-    for (at = conf_place(conf); by_conf.slots[at] != NULL && by_conf.slots[at]->conf != conf; at = (at + 1) & by_conf.mask) {
-    }
-    return by_conf.slots[at];
+    return conf != NULL && by_conf != NULL ? apr_hash_get(by_conf, &conf, ADDRESS_SIZE) : NULL;
 }
 
 const apr_array_header_t *rp_balancing_shown(const server_rec *s)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "balancer/persist.h"
 
+#include <apr_escape.h>
 #include <apr_sha1.h>
 #include <apr_strings.h>
 #include <string.h>
@@ -64,14 +65,11 @@ static void digest_hex(const char *text, apr_size_t n, char hex[HEX_LEN + 1])
 {
     unsigned char digest[APR_SHA1_DIGESTSIZE];
     apr_sha1_ctx_t ctx;
-    int i;
 
     apr_sha1_init(&ctx);
     apr_sha1_update_binary(&ctx, (const unsigned char *)text, (unsigned int)n);
     apr_sha1_final(digest, &ctx);
-    for (i = 0; i < APR_SHA1_DIGESTSIZE; i++) {
-        apr_snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-    }
+    (void)apr_escape_hex(hex, digest, sizeof(digest), 0, NULL);
 }
 
 static apr_status_t put_row(writer_t *w, const rp_persist_row_t *row)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "balancer/persist_keep.h"
 
+#include <apr_escape.h>
 #include <apr_strings.h>
 #include <limits.h>
 #include <stddef.h>
@@ -81,17 +82,12 @@ static const char *setting_write(apr_pool_t *pool, const rp_setting_t *s, const 
     const char *at = (const char *)settings + s->offset;
     apr_int32_t number;
     apr_int64_t us;
-    apr_size_t i;
 
     if (s->kind == RP_SETTING_TEXT) {
         return apr_pstrndup(pool, at, s->size);
     }
     if (s->kind == RP_SETTING_CODES) {
-        char *hex = apr_palloc(pool, 2 * s->size + 1);
-        for (i = 0; i < s->size; i++) {
-            apr_snprintf(hex + 2 * i, 3, "%02x", (unsigned char)at[i]);
-        }
-        return hex;
+        return apr_pescape_hex(pool, at, s->size, 0);
     }
     if (s->kind == RP_SETTING_TIME) {
         memcpy(&us, at, sizeof(us));

@@ -254,6 +254,7 @@ void rp_engine_child_init(apr_pool_t *pchild, server_rec *s, const rp_engine_con
         return;
     }
     rp_owned_output_child_init();
+    rp_lane_child_init();
     engine.conf = *conf;
     engine.loops = apr_pcalloc(pchild, (apr_size_t)conf->loops * sizeof(*engine.loops));
     apr_pool_pre_cleanup_register(pchild, NULL, stop);

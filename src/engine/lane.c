@@ -11,27 +11,55 @@ static const char *const harmless[] = {
     "SSL/TLS COALESCING FILTER", "RPROXY_IN", "RPROXY_NET_IN", "RPROXY_OUT", "CORE", "CORE_IN", "REQUEST_BODY", "KEPT_BODY", "DUMPIO_IN", "DUMPIO_OUT",
     "BUFFER", "REMOTEIP_INPUT", NULL};
 
-#define BY_TYPE "BYTYPE:" /* how AddOutputFilterByType names the filter that it puts in */
+#define BY_TYPE "BYTYPE:" /* AddOutputFilterByType puts in a filter of this name and that of the one that it may call; unregistered */
+#define NAMES (sizeof(harmless) / sizeof(harmless[0]))
 
-static int is_harmless(const char *name)
+/* Those that are registered, so that requests compare addresses; const once a child runs. */
+static const ap_filter_rec_t *known[2 * NAMES];
+static int nknown;
+
+static void know(const ap_filter_rec_t *filter)
+{
+    if (filter != NULL) {
+        known[nknown++] = filter;
+    }
+}
+
+void rp_lane_child_init(void)
 {
     int i;
 
-    if (!strncasecmp(name, BY_TYPE, sizeof(BY_TYPE) - 1)) {
-        name += sizeof(BY_TYPE) - 1;
-    }
+    nknown = 0;
     for (i = 0; harmless[i] != NULL; i++) {
-        if (!strcasecmp(name, harmless[i])) {
+        know(ap_get_output_filter_handle(harmless[i]));
+        know(ap_get_input_filter_handle(harmless[i]));
+    }
+}
+
+static int is_known(const ap_filter_rec_t *filter)
+{
+    int i;
+
+    for (i = 0; i < nknown; i++) {
+        if (known[i] == filter) {
             return 1;
         }
     }
     return 0;
 }
 
+static int is_harmless(const ap_filter_rec_t *filter)
+{
+    if (is_known(filter)) {
+        return 1;
+    }
+    return !strncasecmp(filter->name, BY_TYPE, sizeof(BY_TYPE) - 1) && is_known(ap_get_output_filter_handle(filter->name + sizeof(BY_TYPE) - 1));
+}
+
 static int all_harmless(const ap_filter_t *f)
 {
     for (; f != NULL; f = f->next) {
-        if (!is_harmless(f->frec->name)) {
+        if (!is_harmless(f->frec)) {
             return 0;
         }
     }

@@ -195,6 +195,10 @@ void rp_owned_unhook(rp_owned_t *o);
 /** The client is gone: end the exchange, as soon as no helper and no permit is on its way to it. */
 void rp_owned_abort(rp_owned_t *o);
 
+/* lane.c */
+/** All modules are loaded: find the filters that may stand in an inline request. */
+void rp_lane_child_init(void);
+
 /* handoff.c */
 /** Give the request to a helper. */
 void rp_owned_to_helper(rp_owned_t *o);
