@@ -36,15 +36,18 @@ static int run_handler(request_rec *r, const char *name)
     return status;
 }
 
-/* Back on the loop: what became readable or writable meanwhile is unknown. */
+/* Back on the loop. The helper may have taken what was announced, or left some of what was announced before: look. */
 static void on_back(rp_post_t *post)
 {
     rp_owned_t *o = RP_OWNED_OF(post, post);
 
+    o->state = RP_OWNED_REQUEST;
     o->on_loop = 1;
     o->c->current_thread = o->el->thread;
     o->core_busy = o->c->data_in_output_filters;
-    o->readable = o->writable = o->in_maybe = 1;
+    o->in_maybe = 1;
+    rp_owned_note(o, o->heard | RP_EV_READ | RP_EV_WRITE);
+    o->heard = 0;
     if (o->late) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, o->r,
                       "RP0306: no helper was free within %d seconds: raise RProxyHandoffThreads or look at what keeps them busy",
@@ -67,7 +70,6 @@ static void on_helper(rp_job_t *job, apr_thread_t *thread, int late)
 
     o->late = late;
     if (!late) {
-        o->on_loop = 0;
         o->gated = 0; /* here the HTTP filter may wait for trailers */
         o->c->current_thread = thread;
         o->c->cs->state = CONN_STATE_HANDLER;
@@ -85,6 +87,7 @@ void rp_owned_to_helper(rp_owned_t *o)
 {
     o->state = RP_OWNED_HELPER;
     o->lane = RP_LANE_HANDOFF;
+    o->on_loop = 0; /* from here on it is the helper's */
     o->job.fn = on_helper;
     o->job.deadline_us = rp_clock_now_us() + QUEUE_WAIT_US;
     if (rp_helpers_submit(o->el->helpers, &o->job) != APR_SUCCESS) {

@@ -346,10 +346,8 @@ static int client_left(const rp_owned_t *o, unsigned events)
     return (events & RP_EV_GONE) || ((events & RP_EV_EOF) && o->suspended.eof_is_gone);
 }
 
-static void on_event(void *baton, unsigned events)
+void rp_owned_note(rp_owned_t *o, unsigned events)
 {
-    rp_owned_t *o = baton;
-
     if (events & RP_EV_READ) {
         o->readable = 1;
     }
@@ -359,6 +357,17 @@ static void on_event(void *baton, unsigned events)
     if (events & (RP_EV_EOF | RP_EV_GONE)) {
         o->peer_eof = 1;
     }
+}
+
+static void on_event(void *baton, unsigned events)
+{
+    rp_owned_t *o = baton;
+
+    if (o->state == RP_OWNED_HELPER) { /* not ours: its helper brings it back */
+        o->heard |= events;
+        return;
+    }
+    rp_owned_note(o, events);
     if (o->state == RP_OWNED_EXCHANGE && client_left(o, events)) {
         rp_owned_abort(o);
         return;

@@ -68,20 +68,30 @@ typedef struct rp_backend_watch_t {
     int eof;               /**< sticky */
 } rp_backend_watch_t;
 
+/**
+ * An owned connection. One thread has it at a time; it changes hands by messages, which order what was written before them:
+ *  - an MPM thread, until its message of the suspend hook;
+ *  - the loop, in all states but HELPER;
+ *  - a helper, in state HELPER: from rp_helpers_submit to its message. The loop may then touch what is marked [loop] and nothing else, not even to
+ *    read; the helper nothing that is marked so, but `post` at its end. Events that come meanwhile wait in `heard`.
+ * While a dialer looks a name up or makes a handshake (helper_busy) the connection stays the loop's; the dialer has the exchange and its
+ * backend connection, and the members named helper_*, and the loop keeps off those.
+ */
 struct rp_owned_t {
-    APR_RING_ENTRY(rp_owned_t) link;
-    conn_rec *c;
-    rp_engine_loop_t *el;
-    rp_owned_state_e state;
+    APR_RING_ENTRY(rp_owned_t) link; /**< [loop] */
+    conn_rec *c;                 /**< the pointer: const */
+    rp_engine_loop_t *el;        /**< the pointer: const */
+    rp_owned_state_e state;      /**< [loop] */
     int fd;
     apr_socket_t *sock;
-    rp_watch_t *watch;
-    rp_timer_t timer;
+    rp_watch_t *watch;     /**< [loop] */
+    unsigned heard;        /**< [loop] RP_EV_* that came while a helper had the connection */
+    rp_timer_t timer;      /**< [loop] */
     rp_post_t post;        /**< adoption, a helper's answer, a permit: never two at once */
-    rp_post_t later;       /**< another turn of the loop's own thread */
-    int later_set;
-    apr_time_t adopted_us;
-    int on_loop;           /**< 1 while the loop's thread runs it; a helper: 0 */
+    rp_post_t later;       /**< [loop] another turn of the loop's own thread */
+    int later_set;         /**< [loop] */
+    apr_time_t adopted_us; /**< [loop] */
+    int on_loop;           /**< 1 while the loop's thread has it; a helper: 0 */
 
     /* input: filter_in.c */
     ap_filter_t *in_filter;
@@ -144,6 +154,8 @@ struct rp_owned_t {
 /** engine.c: of this child. */
 const rp_engine_conf_t *rp_engine_conf(void);
 
+/** Note what was announced for the client's socket (RP_EV_* bits). Loop thread, and the connection is the loop's. */
+void rp_owned_note(rp_owned_t *o, unsigned events);
 /** Something happened: do what can be done. Loop thread. */
 void rp_owned_advance(rp_owned_t *o);
 /** Come back later in this turn. */
