@@ -105,6 +105,9 @@ static void on_helped(rp_post_t *post)
         }
     }
     o->helper_addrs = NULL;
+    if (o->el->buried) {
+        return;
+    }
     if (o->doomed) {
         o->doomed = 0;
         rp_owned_abort(o);
@@ -159,6 +162,9 @@ static void on_permit(rp_post_t *post)
 
     o->waiting_for = NULL;
     rp_exchange_permit_granted(o->suspended.ex);
+    if (o->el->buried) {
+        return;
+    }
     if (o->doomed) {
         o->doomed = 0;
         rp_owned_abort(o);
@@ -185,8 +191,7 @@ static void line_up(rp_owned_t *o)
     }
 }
 
-/* 1: the line was left; 0: a permit is on its way to us. */
-static int leave_line(rp_owned_t *o)
+int rp_owned_leave_line(rp_owned_t *o)
 {
     if (o->waiting_for == NULL) {
         return 1;
@@ -256,7 +261,7 @@ void rp_owned_step(rp_owned_t *o, unsigned ready)
 {
     rp_exchange_t *ex = o->suspended.ex;
 
-    if (o->helper_busy || (o->waiting_for != NULL && now(o) >= rp_exchange_wait(ex)->deadline_us && !leave_line(o))) {
+    if (o->helper_busy || (o->waiting_for != NULL && now(o) >= rp_exchange_wait(ex)->deadline_us && !rp_owned_leave_line(o))) {
         return; /* it comes back by itself */
     }
     if (o->waiting_for != NULL) {
@@ -293,7 +298,7 @@ void rp_owned_abort(rp_owned_t *o)
         o->doomed = 1;
         return;
     }
-    if (!leave_line(o)) {
+    if (!rp_owned_leave_line(o)) {
         o->doomed = 1; /* the permit is on its way */
         return;
     }

@@ -7,11 +7,14 @@
 #include <http_config.h>
 #include <http_core.h>
 #include <http_log.h>
+#include <http_main.h>
 #include <http_protocol.h>
 #include <http_request.h>
 #include <mpm_common.h>
+#include <unistd.h>
 
 #include "engine/gate.h"
+#include "upstream/clock.h"
 
 #if AP_MODULE_MAGIC_AT_LEAST(20120211, 122)
 #define thread_create ap_thread_create
@@ -20,6 +23,7 @@
 #endif
 
 #define CARE_EVERY_US 1000000
+#define HELPERS_END_US 1500000 /* after that a stop waits for no helper: the parent sends its first second signal after 3 s */
 
 /** Of this child; set before its threads run. */
 static struct {
@@ -138,6 +142,9 @@ static void on_stop(rp_post_t *post)
     rp_owned_t *o = APR_RING_FIRST(&el->owned);
 
     el->stopping = 1;
+    if (el->buried) {
+        return;
+    }
     while (o != APR_RING_SENTINEL(&el->owned, rp_owned_t, link)) {
         rp_owned_t *next = APR_RING_NEXT(o, link);
 
@@ -160,27 +167,10 @@ static void child_stopping(apr_pool_t *pchild, int graceful)
     }
 }
 
-/* All threads are gone: what is left of the connections goes before the pools that they use. */
-static void bury_loop(rp_engine_loop_t *el)
-{
-    while (!APR_RING_EMPTY(&el->owned, rp_owned_t, link)) {
-        rp_owned_t *o = APR_RING_FIRST(&el->owned);
-
-        o->later_set = 0;
-        o->c->aborted = 1;
-        rp_owned_close(o);
-    }
-    rp_graves_clear(el);
-    rp_endpoints_shutdown(el->endpoints);
-    rp_loop_destroy(el->loop);
-}
-
-static apr_status_t stop(void *unused)
+static void join_loops(void)
 {
     int i;
 
-    (void)unused;
-    __atomic_store_n(&engine.running, 0, __ATOMIC_RELEASE);
     for (i = 0; i < engine.nloops; i++) {
         rp_loop_stop(engine.loops[i].loop);
     }
@@ -189,12 +179,50 @@ static apr_status_t stop(void *unused)
 
         (void)apr_thread_join(&rv, engine.loops[i].thread);
     }
-    if (engine.dialers != NULL) {
-        rp_helpers_stop(engine.helpers);
-        rp_helpers_stop(engine.dialers);
+}
+
+static int stop_helpers(apr_time_t deadline_us)
+{
+    return (engine.helpers != NULL ? rp_helpers_stop(engine.helpers, deadline_us) : 0)
+           + (engine.dialers != NULL ? rp_helpers_stop(engine.dialers, deadline_us) : 0);
+}
+
+/*
+ * A thread in getaddrinfo, or in a script's answer, can not be interrupted, and nothing that it uses may go while it is there. The parent kills a
+ * child that takes ten seconds; ending here and now spares the administrator that wait. One process (-X) is killed by nobody, and has the
+ * whole server's things to clean up: it waits.
+ */
+static void end_helpers(void)
+{
+    int left, i;
+
+    (void)stop_helpers(0);
+    for (i = 0; i < engine.nloops; i++) {
+        rp_bury_interrupt(&engine.loops[i]);
+    }
+    left = stop_helpers(ap_exists_config_define("DEBUG") || ap_exists_config_define("ONE_PROCESS") ? RP_HELPERS_FOREVER
+                                                                                                  : rp_clock_now_us() + HELPERS_END_US);
+    if (left > 0) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, ap_server_conf,
+                     "RP0336: %d helper threads can not be interrupted (a name look-up, a script's answer): this child ends without waiting for "
+                     "them longer than %d ms", left, HELPERS_END_US / 1000);
+        _exit(0);
+    }
+}
+
+static apr_status_t stop(void *unused)
+{
+    int i;
+
+    (void)unused;
+    __atomic_store_n(&engine.running, 0, __ATOMIC_RELEASE);
+    join_loops();
+    end_helpers();
+    for (i = 0; i < engine.nloops; i++) {
+        rp_bury_settle(&engine.loops[i]);
     }
     for (i = 0; i < engine.nloops; i++) {
-        bury_loop(&engine.loops[i]);
+        rp_bury_loop(&engine.loops[i]);
     }
     engine.nloops = 0;
     engine.helpers = engine.dialers = NULL;
@@ -241,6 +269,10 @@ static apr_status_t start_loop(rp_engine_loop_t *el, apr_pool_t *p, const rp_eng
     }
     if (rv == APR_SUCCESS) {
         rv = thread_create(&el->thread, NULL, run, el, p);
+    }
+    if (rv != APR_SUCCESS && el->loop != NULL) { /* it is not one of those that stop() ends */
+        rp_loop_destroy(el->loop);
+        el->loop = NULL;
     }
     return rv;
 }

@@ -48,6 +48,9 @@ static void on_back(rp_post_t *post)
     o->in_maybe = 1;
     rp_owned_note(o, o->heard | RP_EV_READ | RP_EV_WRITE);
     o->heard = 0;
+    if (o->el->buried) {
+        return;
+    }
     if (o->late) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, o->r,
                       "RP0306: no helper was free within %d seconds: raise RProxyHandoffThreads or look at what keeps them busy",

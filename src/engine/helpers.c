@@ -183,15 +183,34 @@ apr_status_t rp_helpers_submit(rp_helpers_t *hs, rp_job_t *job)
     return rv;
 }
 
-void rp_helpers_stop(rp_helpers_t *hs)
+/* Until all threads are gone, or the deadline. */
+static void wait_gone_locked(rp_helpers_t *hs, apr_time_t deadline_us)
 {
+    int err = 0;
+
+    while (hs->shared.threads > 0 && err == 0) {
+        if (deadline_us == RP_HELPERS_FOREVER) {
+            err = pthread_cond_wait(&hs->gone, &hs->mutex);
+        }
+        else {
+            struct timespec ts = rp_clock_timespec(deadline_us);
+
+            err = pthread_cond_timedwait(&hs->gone, &hs->mutex, &ts);
+        }
+    }
+}
+
+int rp_helpers_stop(rp_helpers_t *hs, apr_time_t deadline_us)
+{
+    int left;
+
     (void)pthread_mutex_lock(&hs->mutex);
     hs->shared.stop = 1;
     (void)pthread_cond_broadcast(&hs->work);
-    while (hs->shared.threads > 0) {
-        (void)pthread_cond_wait(&hs->gone, &hs->mutex);
-    }
+    wait_gone_locked(hs, deadline_us);
+    left = hs->shared.threads;
     (void)pthread_mutex_unlock(&hs->mutex);
+    return left;
 }
 
 void rp_helpers_stat(rp_helpers_t *hs, rp_helpers_stat_t *out)

@@ -14,6 +14,7 @@
 #include "wire/slice.h"
 
 #define RP_HELPERS_IDLE_US 10000000 /**< an idle helper ends after 10 s */
+#define RP_HELPERS_FOREVER APR_INT64_MAX
 
 typedef struct rp_helpers_t rp_helpers_t;
 typedef struct rp_job_t rp_job_t;
@@ -35,8 +36,9 @@ typedef struct rp_helpers_stat_t {
 apr_status_t rp_helpers_create(rp_helpers_t **out, apr_pool_t *pool, int max) RP_WARN_UNUSED;
 /** Queue a job. Any thread. APR_EAGAIN: the queue is full or the pool stops; the job is still the caller's. */
 apr_status_t rp_helpers_submit(rp_helpers_t *hs, rp_job_t *job) RP_WARN_UNUSED;
-/** Queued jobs are called as late ones, running ones are waited for, then all threads are gone. Once. */
-void rp_helpers_stop(rp_helpers_t *hs);
+/** Queued jobs are called as late ones; what runs is waited for until deadline_us (monotonic, RP_HELPERS_FOREVER). May be called again.
+ * @return how many threads still run; 0: all are gone */
+int rp_helpers_stop(rp_helpers_t *hs, apr_time_t deadline_us) RP_WARN_UNUSED;
 /** Any thread. */
 void rp_helpers_stat(rp_helpers_t *hs, rp_helpers_stat_t *out);
 

@@ -169,6 +169,14 @@ static void run_deferred(rp_loop_t *loop)
     run_list(first);
 }
 
+void rp_loop_drain(rp_loop_t *loop)
+{
+    while (loop->deferred != NULL || __atomic_load_n(&loop->shared.posts, __ATOMIC_ACQUIRE) != NULL) {
+        run_deferred(loop);
+        run_posts(loop);
+    }
+}
+
 /* ---- descriptors ---- */
 
 static rp_watch_t *watch_new(rp_loop_t *loop)

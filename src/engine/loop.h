@@ -45,6 +45,8 @@ void rp_loop_run(rp_loop_t *loop);
 void rp_loop_stop(rp_loop_t *loop);
 /** Count turns there as well; before the thread runs. stat outlives the loop. */
 void rp_loop_count_in(rp_loop_t *loop, rp_child_stat_t *stat);
+/** Its thread is gone: call what was posted or deferred and came too late for it. */
+void rp_loop_drain(rp_loop_t *loop);
 /** Free it; its thread is gone. */
 void rp_loop_destroy(rp_loop_t *loop);
 

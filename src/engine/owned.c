@@ -418,9 +418,10 @@ static void on_later(rp_post_t *post)
     o->later_set = 0;
     if (o->state == RP_OWNED_CLOSED) {
         rp_owned_close(o);
-        return;
     }
-    rp_owned_advance(o);
+    else if (!o->el->buried) {
+        rp_owned_advance(o);
+    }
 }
 
 void rp_owned_later(rp_owned_t *o)
@@ -439,17 +440,22 @@ void rp_owned_adopted(rp_owned_t *o)
 {
     apr_status_t rv;
 
-    o->timer.fn = on_timer;
+    if (o->timer.fn == NULL) { /* the first look */
+        o->timer.fn = on_timer;
+        APR_RING_INSERT_TAIL(&o->el->owned, o, rp_owned_t, link);
+        rp_stat_add(&o->el->stat->connections, 1);
+    }
+    o->adopted_us = now(o);
+    if (o->el->buried) {
+        return;
+    }
     if (__atomic_load_n(&o->c->sbh, __ATOMIC_ACQUIRE) != NULL) {
         set_timer(o, now(o) + LET_GO_US);
         return;
     }
-    o->adopted_us = now(o);
     rp_scoreboard_open(o->el, o->c);
     o->on_loop = 1;
     o->c->current_thread = o->el->thread;
-    APR_RING_INSERT_TAIL(&o->el->owned, o, rp_owned_t, link);
-    rp_stat_add(&o->el->stat->connections, 1);
     rp_stat_add(&o->el->stat->adopted, 1);
     o->state = RP_OWNED_HEAD;
     o->readable = o->writable = o->in_maybe = 1;

@@ -51,6 +51,7 @@ typedef struct rp_engine_loop_t {
     rp_timer_t care_timer;
     rp_child_stat_t *stat; /**< of the child */
     int stopping;          /**< graceful: no more keep-alive */
+    int buried;            /**< its thread is gone: nothing begins any more */
     rp_post_t stop_post;
     struct worker_score *score; /**< atomic: where requests are counted, or NULL */
     int score_known;
@@ -206,6 +207,18 @@ void rp_owned_step(rp_owned_t *o, unsigned ready);
 void rp_owned_unhook(rp_owned_t *o);
 /** The client is gone: end the exchange, as soon as no helper and no permit is on its way to it. */
 void rp_owned_abort(rp_owned_t *o);
+
+/** Give up the place in line for a permit. 0: the permit is on its way (a post comes). */
+int rp_owned_leave_line(rp_owned_t *o) RP_WARN_UNUSED;
+
+/* bury.c: the child's end, when the loop's thread is gone */
+/** Wake helpers that wait for a client or for a handshake: their sockets are shut down. */
+void rp_bury_interrupt(rp_engine_loop_t *el);
+/** What was posted and not looked at any more comes to its end; nobody waits for a permit. Helpers are gone; for all loops before the first
+ * rp_bury_loop. */
+void rp_bury_settle(rp_engine_loop_t *el);
+/** Close all connections, before the pools go that they use. el->loop is gone. */
+void rp_bury_loop(rp_engine_loop_t *el);
 
 /* lane.c */
 /** All modules are loaded: find the filters that may stand in an inline request. */

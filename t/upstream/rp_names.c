@@ -6,11 +6,14 @@
  *   RP_NAMES="www.example.com:80=127.0.0.1:40001 www2.example.com:8080=127.0.0.1:40002"
  *
  * Each NAME:PORT gets a stand-in address 127.77.0.N of its own; connecting to it connects to the right-hand side.
+ *
+ *   RP_SLOW_NAME="slow.example=20"     looking up this name takes 20 seconds
  */
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +62,17 @@ static int lead_of_name(const char *name)
     return -1;
 }
 
+static void delay(const char *node)
+{
+    const char *slow = getenv("RP_SLOW_NAME");
+    char name[128];
+    int seconds;
+
+    if (slow != NULL && sscanf(slow, "%127[^=]=%d", name, &seconds) == 2 && strcmp(name, node) == 0) {
+        (void)poll(NULL, 0, seconds * 1000);
+    }
+}
+
 __attribute__((visibility("default"))) int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                                                        struct addrinfo **res);
 __attribute__((visibility("default"))) int connect(int fd, const struct sockaddr *addr, socklen_t len);
@@ -70,6 +84,9 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
     int i = node != NULL ? lead_of_name(node) : -1;
 
     *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (node != NULL) {
+        delay(node);
+    }
     if (i >= 0) {
         (void)snprintf(text, sizeof(text), "127.77.0.%d", i + 1);
         node = text;

@@ -106,7 +106,7 @@ START_TEST(no_thread_before_there_is_work)
     ck_assert_int_eq(stat.threads, 1);
     ck_assert_uint_eq(stat.jobs, 1);
     ck_assert_uint_eq(stat.late, 0);
-    rp_helpers_stop(hs);
+    ck_assert_int_eq(rp_helpers_stop(hs, RP_HELPERS_FOREVER), 0);
 }
 END_TEST
 
@@ -128,7 +128,7 @@ START_TEST(never_more_threads_than_allowed_the_rest_waits)
     let_all_go();
     wait_done(20);
     ck_assert_int_eq(most_inside, 3);
-    rp_helpers_stop(hs);
+    ck_assert_int_eq(rp_helpers_stop(hs, RP_HELPERS_FOREVER), 0);
 }
 END_TEST
 
@@ -151,7 +151,7 @@ START_TEST(burst_gets_all_the_threads)
     wait_inside(8);
     let_all_go();
     wait_done(9);
-    rp_helpers_stop(hs);
+    ck_assert_int_eq(rp_helpers_stop(hs, RP_HELPERS_FOREVER), 0);
 }
 END_TEST
 
@@ -170,7 +170,7 @@ START_TEST(queue_is_first_in_first_out)
     for (i = 0; i < 30; i++) {
         ck_assert_int_eq(order[i], i);
     }
-    rp_helpers_stop(hs);
+    ck_assert_int_eq(rp_helpers_stop(hs, RP_HELPERS_FOREVER), 0);
 }
 END_TEST
 
@@ -188,7 +188,25 @@ START_TEST(full_queue_refuses)
     ck_assert_int_eq(submit(hs, &w[i], FAR), APR_EAGAIN);
     let_all_go();
     wait_done(QUEUE_PER_THREAD + 1);
-    rp_helpers_stop(hs);
+    ck_assert_int_eq(rp_helpers_stop(hs, RP_HELPERS_FOREVER), 0);
+}
+END_TEST
+
+START_TEST(stop_waits_no_longer_than_told)
+{
+    rp_helpers_t *hs = create(2);
+    static work_t a;
+    apr_time_t began;
+
+    ck_assert_int_eq(submit(hs, &a, FAR), APR_SUCCESS);
+    wait_inside(1);
+    began = rp_clock_now_us();
+    ck_assert_int_eq(rp_helpers_stop(hs, began + 30000), 1);
+    ck_assert_int_ge(rp_clock_now_us(), began + 30000);
+    ck_assert_int_eq(rp_helpers_stop(hs, 0), 1);
+    let_all_go();
+    ck_assert_int_eq(rp_helpers_stop(hs, RP_HELPERS_FOREVER), 0);
+    wait_done(1);
 }
 END_TEST
 
@@ -209,7 +227,7 @@ START_TEST(past_its_deadline_is_late)
     ck_assert_int_eq(c.was_late, 0);
     rp_helpers_stat(hs, &stat);
     ck_assert_uint_eq(stat.late, 1);
-    rp_helpers_stop(hs);
+    ck_assert_int_eq(rp_helpers_stop(hs, RP_HELPERS_FOREVER), 0);
 }
 END_TEST
 
@@ -233,7 +251,7 @@ START_TEST(stop_waits_for_the_running_and_tells_the_queued)
     }
     wait_inside(2);
     ck_assert_int_eq(pthread_create(&opener, NULL, open_soon, NULL), 0);
-    rp_helpers_stop(hs);
+    ck_assert_int_eq(rp_helpers_stop(hs, RP_HELPERS_FOREVER), 0);
     ck_assert_int_eq(done, 6);
     ck_assert_int_eq(late_ones, 4);
     rp_helpers_stat(hs, &stat);
@@ -252,7 +270,7 @@ START_TEST(stop_without_a_job_ends_idle_threads)
     let_all_go();
     ck_assert_int_eq(submit(hs, &w, FAR), APR_SUCCESS);
     wait_done(1);
-    rp_helpers_stop(hs);
+    ck_assert_int_eq(rp_helpers_stop(hs, RP_HELPERS_FOREVER), 0);
     rp_helpers_stat(hs, &stat);
     ck_assert_int_eq(stat.threads, 0);
 }
@@ -268,6 +286,7 @@ int main(void)
     tcase_add_test(tc, burst_gets_all_the_threads);
     tcase_add_test(tc, queue_is_first_in_first_out);
     tcase_add_test(tc, full_queue_refuses);
+    tcase_add_test(tc, stop_waits_no_longer_than_told);
     tcase_add_test(tc, past_its_deadline_is_late);
     tcase_add_test(tc, stop_waits_for_the_running_and_tells_the_queued);
     tcase_add_test(tc, stop_without_a_job_ends_idle_threads);
