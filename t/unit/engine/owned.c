@@ -50,7 +50,7 @@ static void teardown(void)
 
     rp_loop_stop(el.loop);
     (void)apr_thread_join(&rv, el.thread);
-    rp_helpers_stop(el.helpers);
+    ck_assert_int_eq(rp_helpers_stop(el.helpers, RP_HELPERS_FOREVER), 0);
     while (!APR_RING_EMPTY(&el.owned, rp_owned_t, link)) {
         rp_owned_t *o = APR_RING_FIRST(&el.owned);
 
