@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "engine/gate.h"
+#include "upstream/buffer.h"
 #include "upstream/clock.h"
 
 #if AP_MODULE_MAGIC_AT_LEAST(20120211, 122)
@@ -22,6 +23,8 @@
 #define thread_create apr_thread_create
 #endif
 
+#define KEEP_SMALL 16 /* read buffers that a loop keeps; few hold bytes at any moment */
+#define KEEP_LARGE 4
 #define CARE_EVERY_US 1000000
 #define HELPERS_END_US 1500000 /* after that a stop waits for no helper: the parent sends its first second signal after 3 s */
 
@@ -247,6 +250,7 @@ static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
     rp_engine_loop_t *el = data;
 
     el->thread = thread;
+    rp_buffer_keep(KEEP_SMALL, KEEP_LARGE);
     el->care_timer.fn = on_care;
     on_care(&el->care_timer, rp_loop_clock(el->loop));
     rp_loop_run(el->loop);

@@ -7,8 +7,10 @@
 
 #include <string.h>
 
-#define READ_FIRST 8000   /* fits the bucket allocator's 8 KB blocks with its header */
-#define READ_LARGE 65000  /* once a body has shown to be large */
+#include "upstream/buffer.h"
+
+#define READ_FIRST RP_BUFFER_SMALL
+#define READ_LARGE RP_BUFFER_LARGE /* once a body has shown to be large */
 #define COMPACT_BELOW 1024 /* chunks shorter than this are moved together */
 
 /*
@@ -218,6 +220,17 @@ static void eat(rp_exchange_t *ex, apr_bucket *b, char *data)
     }
 }
 
+/* The n bytes behind the head; the buffer is the bucket's from here on. */
+static apr_bucket *leftover(rp_exchange_t *ex, apr_size_t n)
+{
+    apr_bucket *b = apr_bucket_heap_create(ex->head_buf, ex->head_end, rp_buffer_free, ex->ba);
+
+    b->start += (apr_off_t)ex->head_start;
+    b->length = n;
+    ex->head_buf = NULL;
+    return b;
+}
+
 void rp_ex_body_leftover(rp_exchange_t *ex)
 {
     apr_size_t n = ex->head_end - ex->head_start;
@@ -227,6 +240,7 @@ void rp_ex_body_leftover(rp_exchange_t *ex)
         || (ex->resp_framing.kind == RP_FRAMING_LENGTH && ex->resp_left == 0)) {
         ex->extra_bytes = n > 0;
         body_done(ex);
+        rp_ex_head_free(ex);
         return;
     }
     if (n > 0) {
@@ -234,9 +248,9 @@ void rp_ex_body_leftover(rp_exchange_t *ex)
             ex->read_size = READ_LARGE;
             ex->gather = 1;
         }
-        ex->head_start = ex->head_end;
-        eat(ex, apr_bucket_pool_create(data, n, ex->pool, ex->ba), data);
+        eat(ex, leftover(ex, n), data);
     }
+    rp_ex_head_free(ex);
 }
 
 /* An unwanted body is read for the connection's sake, but not at any price. */
@@ -288,15 +302,17 @@ static void body_eof(rp_exchange_t *ex, apr_status_t rv)
 /* A bucket for the n bytes in buf, which has size bytes: a small piece does not keep a large buffer. */
 static apr_bucket *wrap(rp_exchange_t *ex, char **buf, apr_size_t n, apr_size_t size)
 {
-    if (n < size / 4) {
-        char *exact = apr_bucket_alloc(n, ex->ba);
+    if (size > RP_BUFFER_SMALL && n <= RP_BUFFER_SMALL) {
+        char *smaller = rp_buffer_get(n);
 
-        memcpy(exact, *buf, n);
-        apr_bucket_free(*buf);
-        *buf = exact;
+        memcpy(smaller, *buf, n);
+        rp_buffer_free(*buf);
+        *buf = smaller;
+    }
+    if (n < size / 4) {
         ex->read_size = 0;
     }
-    return apr_bucket_heap_create(*buf, n, apr_bucket_free, ex->ba);
+    return apr_bucket_heap_create(*buf, n, rp_buffer_free, ex->ba);
 }
 
 /* How much to ask for. Where the length is known, one byte beyond it, so that what does not belong there is seen. */
@@ -317,11 +333,11 @@ static int body_read(rp_exchange_t *ex)
     apr_bucket *b;
     apr_size_t size = next_read(ex);
     apr_size_t n = size;
-    char *buf = apr_bucket_alloc(size, ex->ba);
+    char *buf = rp_buffer_get(size);
     apr_status_t rv = rp_ex_recv(ex, buf, &n);
 
     if (rv != APR_SUCCESS) {
-        apr_bucket_free(buf);
+        rp_buffer_free(buf);
         ex->ready &= ~(unsigned)RP_WAIT_BACKEND_READ;
         if (!APR_STATUS_IS_EAGAIN(rv)) {
             body_eof(ex, rv);

@@ -96,6 +96,8 @@ void rp_ex_put(rp_exchange_t *ex, rp_refuse_e why)
 {
     rp_conn_t *conn = ex->conn;
 
+    rp_ex_head_free(ex);
+    rp_ex_tunnel_free(ex);
     if (ex->at != NULL && ex->at->end_us == 0) {
         ex->at->end_us = ex->now_us;
         rp_count_attempt_end(ex->at);
@@ -129,7 +131,6 @@ static void reset_attempt(rp_exchange_t *ex)
 {
     drop_addrs(ex);
     ex->recv = RP_RECV_HEAD;
-    ex->head_start = ex->head_end = 0;
     memset(&ex->scan, 0, sizeof(ex->scan));
     ex->interims = 0;
     ex->got_100 = 0;

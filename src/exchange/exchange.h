@@ -22,7 +22,6 @@
 #define RP_ATTEMPTS_MAX 16        /**< attempt records kept for one request */
 #define RP_DISCARD_MAX 65536      /**< bytes of an unwanted body that are read to save the connection ... */
 #define RP_DISCARD_US 2000000     /**< ... and how long, microseconds */
-#define RP_TUNNEL_BUF 16384       /**< per direction, bytes */
 
 typedef struct rp_exchange_t rp_exchange_t;
 

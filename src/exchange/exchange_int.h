@@ -47,7 +47,8 @@ typedef enum rp_move_e {
 
 /** One direction of a tunnel. */
 typedef struct rp_pump_t {
-    char *buf;
+    char *buf;              /**< rp_buffer_get, only while there are bytes in it; else NULL */
+    apr_size_t size;        /**< of buf; of the next one: more when the last one was filled */
     apr_size_t start, end;  /**< bytes not yet written: buf[start..end) */
     int eof;                /**< the reading side has ended */
     int shut;               /**< and the writing side was told */
@@ -102,7 +103,7 @@ struct rp_exchange_t {
 
     /* response */
     rp_ex_recv_e recv;
-    char *head_buf;
+    char *head_buf;               /**< rp_buffer_get, or NULL */
     apr_size_t head_size, head_start, head_end; /**< head_buf[head_start..head_end) is unparsed */
     rp_h1_scan_t scan;
     int interims;
@@ -161,6 +162,8 @@ int rp_ex_client_may_release(const rp_exchange_t *ex);
 
 /* receive.c */
 void rp_ex_recv_head(rp_exchange_t *ex, int *progress);
+/** Give the buffer back; what it holds is not wanted. */
+void rp_ex_head_free(rp_exchange_t *ex);
 /* body.c */
 void rp_ex_recv_body(rp_exchange_t *ex, int *progress);
 /** Body bytes that came with the head. */
@@ -172,6 +175,8 @@ int rp_ex_client_stuck(const rp_exchange_t *ex);
 /* tunnel.c */
 rp_move_e rp_ex_tunnel_open(rp_exchange_t *ex, const rp_h1_resp_t *resp);
 rp_move_e rp_ex_tunnel_step(rp_exchange_t *ex);
+/** Give both buffers back. */
+void rp_ex_tunnel_free(rp_exchange_t *ex);
 
 /** 1 while the exchange is still in the state of the caller (no failure, no end happened). */
 static inline int rp_ex_alive(const rp_exchange_t *ex) { return ex->state == RP_EX_TRANSFER; }

@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The response head: read until it is whole, interim responses passed on, framing decided, the final head handed to the client
- * side. The buffer is allocated at the first readable byte, so that an exchange that waits costs no buffer.
+ * side. The buffer is taken at the first readable byte and goes on with the body, so that an exchange that waits has none; what is kept of
+ * a head is a copy as long as the head.
  */
 #include "exchange/exchange_int.h"
 
+#include <apr_strings.h>
 #include <string.h>
 
-#define HEAD_BUF_FIRST 8192 /* bytes; grown to limits.max_head when a head needs it */
+#include "upstream/buffer.h"
 
-/* Make room behind head_end. Slices of a parsed head point into the old buffer, which the pool keeps. */
+void rp_ex_head_free(rp_exchange_t *ex)
+{
+    rp_buffer_free(ex->head_buf);
+    ex->head_buf = NULL;
+    ex->head_size = ex->head_start = ex->head_end = 0;
+}
+
+/* Make room behind head_end: one small buffer, up to limits.max_head when a head needs it. */
 static int head_room(rp_exchange_t *ex)
 {
     apr_size_t used = ex->head_end - ex->head_start;
@@ -20,21 +29,21 @@ static int head_room(rp_exchange_t *ex)
         return 1;
     }
     if (ex->head_buf == NULL) {
-        size = HEAD_BUF_FIRST;
+        size = RP_BUFFER_SMALL;
     }
     else if (used * 2 > size) {
         size *= 2;
     }
-    if (size > 2 * ex->conf.limits.max_head + HEAD_BUF_FIRST) {
+    if (size > 2 * ex->conf.limits.max_head + RP_BUFFER_LARGE) {
         return 0; /* cannot happen: the scanner refuses a head above max_head first */
     }
-    buf = apr_palloc(ex->pool, size);
-    if (ex->head_buf != NULL && used > 0) {
+    buf = rp_buffer_get(size);
+    if (used > 0) {
         memcpy(buf, ex->head_buf + ex->head_start, used);
     }
+    rp_ex_head_free(ex);
     ex->head_buf = buf;
-    ex->head_size = size;
-    ex->head_start = 0;
+    ex->head_size = rp_buffer_room(size);
     ex->head_end = used;
     return 1;
 }
@@ -145,10 +154,10 @@ static void dispatch_head(rp_exchange_t *ex, const rp_h1_resp_t *resp)
 /* A whole head of len bytes is there. 1: it was handled. */
 static int head_whole(rp_exchange_t *ex, apr_size_t len)
 {
-    char *buf = ex->head_buf + ex->head_start;
+    char *head = apr_pmemdup(ex->pool, ex->head_buf + ex->head_start, len); /* what is taken of it points into it */
     rp_h1_resp_t resp;
 
-    if (rp_h1_resp_parse(&resp, ex->pool, &ex->conf.limits, buf, len) != APR_SUCCESS) {
+    if (rp_h1_resp_parse(&resp, ex->pool, &ex->conf.limits, head, len) != APR_SUCCESS) {
         (void)rp_ex_fail(ex, RP_FAIL_BAD_HEAD, APR_SUCCESS, rp_h1_err_str(resp.err));
         return 0;
     }

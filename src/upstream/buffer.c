@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "upstream/buffer.h"
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+enum { SMALL = 0, LARGE, KINDS, UNKEPT = KINDS };
+
+/* In front of the bytes. */
+typedef union head_t {
+    struct {
+        union head_t *next; /* while it is kept */
+        int kind;
+    } is;
+    max_align_t align;
+} head_t;
+
+typedef struct cache_t {
+    head_t *first[KINDS];
+    int n[KINDS];
+    int most[KINDS];
+    enum { CACHE_NEW = 0, CACHE_OPEN, CACHE_CLOSED } state;
+} cache_t;
+
+static const apr_size_t sizes[KINDS] = {RP_BUFFER_SMALL, RP_BUFFER_LARGE};
+
+static _Thread_local cache_t cache;
+static pthread_key_t at_end;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int have_key;
+
+/* The thread ends; what others of its endings free after this goes to the system. */
+static void close_cache(void *data)
+{
+    cache_t *c = data;
+    int kind;
+
+    c->state = CACHE_CLOSED;
+    for (kind = 0; kind < KINDS; kind++) {
+        while (c->first[kind] != NULL) {
+            head_t *h = c->first[kind];
+
+            c->first[kind] = h->is.next;
+            free(h);
+        }
+        c->n[kind] = 0;
+    }
+}
+
+static void make_key(void)
+{
+    have_key = pthread_key_create(&at_end, close_cache) == 0;
+}
+
+/* A thread whose end can not be told keeps nothing. */
+static void open_cache(cache_t *c)
+{
+    (void)pthread_once(&once, make_key);
+    c->state = have_key && pthread_setspecific(at_end, c) == 0 ? CACHE_OPEN : CACHE_CLOSED;
+    c->most[SMALL] = c->most[LARGE] = 1;
+}
+
+static int kind_of(apr_size_t size)
+{
+    return size <= RP_BUFFER_SMALL ? SMALL : size <= RP_BUFFER_LARGE ? LARGE : UNKEPT;
+}
+
+apr_size_t rp_buffer_room(apr_size_t size)
+{
+    int kind = kind_of(size);
+
+    return kind == UNKEPT ? size : sizes[kind];
+}
+
+char *rp_buffer_get(apr_size_t size)
+{
+    int kind = kind_of(size);
+    head_t *h = kind == UNKEPT ? NULL : cache.first[kind];
+
+    if (h != NULL) {
+        cache.first[kind] = h->is.next;
+        cache.n[kind]--;
+        return (char *)(h + 1);
+    }
+    h = malloc(sizeof(*h) + rp_buffer_room(size));
+    if (h == NULL) {
+        abort();
+    }
+    h->is.kind = kind;
+    return (char *)(h + 1);
+}
+
+void rp_buffer_free(void *buf)
+{
+    head_t *h;
+    int kind;
+
+    if (buf == NULL) {
+        return;
+    }
+    h = (head_t *)buf - 1;
+    kind = h->is.kind;
+    if (cache.state == CACHE_NEW) {
+        open_cache(&cache);
+    }
+    if (kind == UNKEPT || cache.state != CACHE_OPEN || cache.n[kind] >= cache.most[kind]) {
+        free(h);
+        return;
+    }
+    h->is.next = cache.first[kind];
+    cache.first[kind] = h;
+    cache.n[kind]++;
+}
+
+void rp_buffer_keep(int small, int large)
+{
+    if (cache.state == CACHE_NEW) {
+        open_cache(&cache);
+    }
+    cache.most[SMALL] = small < RP_BUFFER_KEEP_MAX ? small : RP_BUFFER_KEEP_MAX;
+    cache.most[LARGE] = large < RP_BUFFER_KEEP_MAX ? large : RP_BUFFER_KEEP_MAX;
+}
+
+int rp_buffer_kept(apr_size_t size)
+{
+    int kind = kind_of(size);
+
+    return kind == UNKEPT ? 0 : cache.n[kind];
+}
