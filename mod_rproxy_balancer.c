@@ -10,7 +10,6 @@
 
 #include "balancer/api.h"
 #include "balancer/api_drain.h"
-#include "balancer/api_flight.h"
 #include "balancer/balancing.h"
 #include "balancer/keep.h"
 #include "balancer/health_watchdog.h"
@@ -178,7 +177,6 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     }
     if (all->nelts > 0) {
         rp_samples_configure(pconf, s, all);
-        rp_flights_configure(pconf, s);
         if (rp_drain_configure(pconf, s) != APR_SUCCESS) {
             return HTTP_INTERNAL_SERVER_ERROR;
         }
@@ -191,7 +189,6 @@ static void child_status(server_rec *s, pid_t pid, ap_generation_t generation, i
     (void)s, (void)generation, (void)slot;
     if (status == MPM_CHILD_EXITED || status == MPM_CHILD_LOST_SLOT) {
         rp_shared_child_gone(pid);
-        rp_flights_child_gone(pid);
     }
 }
 
@@ -206,7 +203,6 @@ static void register_hooks(apr_pool_t *p)
     }
     APR_REGISTER_OPTIONAL_FN(rproxy_balancer_api);
     rp_balancer_status_register(p);
-    rp_manager_status_register(p);
     rp_health_register_hooks(p);
     ap_hook_check_config(check_config, after_core, NULL, APR_HOOK_MIDDLE);
     /* before mod_slotmem_shm's own (LAST): its cleanup must be registered after the segment's to run before it */
@@ -215,7 +211,6 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_handler(rp_manager_handler, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(rp_api_handler, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_child_init(rp_shared_child_init, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_child_init(rp_flights_child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_monitor(rp_samples_monitor, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_monitor(rp_persist_monitor, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_status(child_status, NULL, NULL, APR_HOOK_MIDDLE);

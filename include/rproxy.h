@@ -17,13 +17,42 @@
 /** In the first file of a module: its name and version as text in the .so, so that a file without its package can be told. */
 #define RPROXY_VERSION_MARK(name) \
     static const char rproxy_version_mark[] __attribute__((used)) = name " " RPROXY_VERSION_STRING
-#define RPROXY_API_VERSION 6
+#define RPROXY_API_VERSION 7
 
 #define RP_HEALTH_BODY_NOTE "rproxy-health-body" /**< note of a request: the body that hc('body') stands for */
 
 struct rp_probe_ask_t;
 struct rp_probe_result_t;
 typedef void rp_probe_fn_t(const struct rp_probe_ask_t *ask, apr_pool_t *pool, struct rp_probe_result_t *out);
+
+/** One exchange under way, in whichever child. Texts may be cut, and are gone after the call. Since version 7. */
+typedef struct rproxy_flight_t {
+    apr_interval_time_t age_us;
+    int pid;
+    const char *vhost, *request;
+    const char *balancer;   /**< without "balancer://"; "": none */
+    const char *worker;     /**< URL of the worker or member; "": none yet */
+    const char *step;       /**< what it does */
+    unsigned tries;         /**< members so far, 0 without a balancer */
+} rproxy_flight_t;
+typedef void rproxy_flight_fn_t(void *ctx, const rproxy_flight_t *flight);
+
+/** What one child has of a worker's connections. Since version 7. */
+typedef struct rproxy_pool_t {
+    int pid;
+    apr_uint32_t connections, in_flight, waiting;
+    apr_uint64_t opened, reused, closed;
+} rproxy_pool_t;
+typedef void rproxy_pool_fn_t(void *ctx, const rproxy_pool_t *pool);
+
+/** The event loops of one child. Since version 7. */
+typedef struct rproxy_loops_t {
+    int pid;
+    apr_uint64_t connections;          /**< client connections now */
+    apr_uint64_t adopted;              /**< client connections that were taken */
+    apr_uint64_t turns, slow_turns, busy_us;
+} rproxy_loops_t;
+typedef void rproxy_loops_fn_t(void *ctx, const rproxy_loops_t *loops);
 
 /** Functions of mod_rproxy. Fields are only ever appended; `version` says how many there are. */
 typedef struct rproxy_api_t {
@@ -55,6 +84,15 @@ typedef struct rproxy_api_t {
     /** Ask a backend something outside of any request (upstream/probe.h). Blocks; only in a child, on a thread that may wait. *out is
      * filled in any case, from pool. */
     rp_probe_fn_t *probe;
+    /** Tell of the exchanges under way in all children that server s may see: its own requests, and those to balancers and workers that it has
+     * or inherits; NULL: all. @return how many more there are for which there was no place. Since version 7, as are the next three. */
+    int (*flights)(const server_rec *s, rproxy_flight_fn_t *tell, void *ctx);
+    /** Workers that are no members: array of rp_worker_t *, the server's own and those it inherits. Const. */
+    const apr_array_header_t *(*workers)(const server_rec *s);
+    /** Tell of a worker's connections in each child that runs, those of generations that still end too. */
+    void (*pools)(const struct rp_worker_t *worker, rproxy_pool_fn_t *tell, void *ctx);
+    /** Tell of the event loops of each child that runs. */
+    void (*loops)(rproxy_loops_fn_t *tell, void *ctx);
 } rproxy_api_t;
 
 #define RPROXY_MEMBER_UNIX 1 /**< unix:/path|http://... is allowed */

@@ -12,7 +12,7 @@ use RProxy::Server;
 open my $in, '<', top_dir() . '/docs/manual/api.md' or die "api.md: $!\n";
 my @lines = map { /^(curl .*)/ ? $1 : () } <$in>;
 my %missing = map { $_ => 1 } 'GET /v1', 'GET /v1/balancers', 'GET /v1/balancers/NAME', 'GET /v1/balancers/NAME/members',
-    'GET /v1/balancers/NAME/members/ID', 'GET /v1/pools', 'GET /v1/health', 'GET /v1/events', 'GET /v1/in-flight', 'PATCH /v1/balancers/NAME',
+    'GET /v1/balancers/NAME/members/ID', 'GET /v1/pools', 'GET /v1/loops', 'GET /v1/health', 'GET /v1/events', 'GET /v1/in-flight', 'PATCH /v1/balancers/NAME',
     'PATCH /v1/balancers/NAME/members/ID', 'POST /v1/balancers/NAME/members', 'DELETE /v1/balancers/NAME/members/-',
     'POST /v1/balancers/NAME/members/ID/drain', 'DELETE /v1/balancers/NAME/members/ID/drain';
 

@@ -249,6 +249,8 @@ static int do_get(call_t *c)
         return answer(c, HTTP_OK, rp_json_flights(c->show));
     case RP_API_POOLS:
         return answer(c, HTTP_OK, rp_pools_json(c->r));
+    case RP_API_LOOPS:
+        return answer(c, HTTP_OK, rp_loops_json());
     default:
         return answer(c, HTTP_OK, rp_json_index(c->show));
     }
@@ -388,7 +390,7 @@ int rp_api_handler(request_rec *r)
     c.path = rp_api_path_parse(r->pool, r->uri);
     if (c.path.resource == RP_API_NONE) {
         return wrong(&c, HTTP_NOT_FOUND, "no_such_resource", NULL,
-                     "there are /v1/balancers, /v1/pools, /v1/health, /v1/events, /v1/in-flight");
+                     "there are /v1/balancers, /v1/pools, /v1/loops, /v1/health, /v1/events, /v1/in-flight");
     }
     if (!has_method(&c)) {
         apr_table_setn(r->err_headers_out, "Allow", rp_api_resource_methods(c.path.resource));

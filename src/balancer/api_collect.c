@@ -2,10 +2,10 @@
 /* Views of the running balancers: everything is copied, nothing is locked. */
 #include <apr_strings.h>
 #include <http_core.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "balancer/admin.h"
-#include "balancer/api_flight.h"
 #include "balancer/api_live.h"
 #include "balancer/api_path.h"
 #include "balancer/balancing.h"
@@ -286,6 +286,42 @@ static void events_make(apr_pool_t *pool, rp_show_t *show, const apr_array_heade
     }
 }
 
+/* ---- what is under way ---- */
+
+static const char *or_null(apr_pool_t *pool, const char *text) { return text[0] ? apr_pstrdup(pool, text) : NULL; }
+
+static void flight_keep(void *ctx, const rproxy_flight_t *f)
+{
+    apr_array_header_t *all = ctx;
+    rp_show_flight_t *out = apr_array_push(all);
+
+    out->age_us = f->age_us;
+    out->pid = f->pid;
+    out->vhost = apr_pstrdup(all->pool, f->vhost);
+    out->request = apr_pstrdup(all->pool, f->request);
+    out->balancer = or_null(all->pool, f->balancer);
+    out->worker = or_null(all->pool, f->worker);
+    out->step = f->tries > 1 ? apr_psprintf(all->pool, "%s (try %u)", f->step, f->tries) : f->step;
+}
+
+static int by_age(const void *a, const void *b)
+{
+    apr_interval_time_t x = ((const rp_show_flight_t *)a)->age_us, y = ((const rp_show_flight_t *)b)->age_us;
+
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static void flights_make(request_rec *r, rp_show_t *show)
+{
+    const rproxy_api_t *core = rp_balancing_core();
+    apr_array_header_t *all = apr_array_make(r->pool, 32, sizeof(rp_show_flight_t));
+
+    show->flights_lost = core != NULL && core->flights != NULL ? core->flights(r->server, flight_keep, all) : 0;
+    qsort(all->elts, (size_t)all->nelts, sizeof(rp_show_flight_t), by_age);
+    show->flights = (rp_show_flight_t *)all->elts;
+    show->nflights = all->nelts;
+}
+
 rp_show_t *rp_view_make(request_rec *r, int parts)
 {
     const apr_array_header_t *visible = rp_balancing_visible(r->pool, r->server);
@@ -308,7 +344,7 @@ rp_show_t *rp_view_make(request_rec *r, int parts)
         events_make(r->pool, show, visible);
     }
     if (parts & RP_VIEW_FLIGHTS) {
-        rp_flights_read(r->pool, visible, show);
+        flights_make(r, show);
     }
     return show;
 }

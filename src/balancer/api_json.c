@@ -314,7 +314,8 @@ json_t *rp_json_flights(const rp_show_t *show)
         json_object_set_new(one, "vhost", text(f->vhost));
         json_object_set_new(one, "request", text(f->request));
         json_object_set_new(one, "balancer", text_or_null(f->balancer));
-        json_object_set_new(one, "member", text_or_null(f->member));
+        json_object_set_new(one, "member", text_or_null(f->balancer != NULL ? f->worker : NULL));
+        json_object_set_new(one, "worker", text_or_null(f->worker));
         json_object_set_new(one, "step", text_or_null(f->step));
         json_array_append_new(list, one);
     }
@@ -325,7 +326,7 @@ json_t *rp_json_flights(const rp_show_t *show)
 
 json_t *rp_json_index(const rp_show_t *show)
 {
-    static const char *const names[] = {"balancers", "pools", "health", "events", "in-flight"};
+    static const char *const names[] = {"balancers", "pools", "loops", "health", "events", "in-flight"};
     json_t *out = json_object(), *list = json_array();
     size_t i;
 

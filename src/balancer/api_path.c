@@ -13,6 +13,7 @@ static const char *const methods[] = { [RP_API_NONE] = "",
                                        [RP_API_MEMBER] = "GET, HEAD, PATCH, DELETE",
                                        [RP_API_DRAIN] = "POST, DELETE",
                                        [RP_API_POOLS] = "GET, HEAD",
+                                       [RP_API_LOOPS] = "GET, HEAD",
                                        [RP_API_HEALTH] = "GET, HEAD",
                                        [RP_API_EVENTS] = "GET, HEAD",
                                        [RP_API_IN_FLIGHT] = "GET, HEAD" };
@@ -48,6 +49,7 @@ static rp_api_resource_e plain(const char *name)
         rp_api_resource_e resource;
     } all[] = { { "balancers", RP_API_BALANCERS },
                 { "pools", RP_API_POOLS },
+                { "loops", RP_API_LOOPS },
                 { "health", RP_API_HEALTH },
                 { "events", RP_API_EVENTS },
                 { "in-flight", RP_API_IN_FLIGHT } };

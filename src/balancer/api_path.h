@@ -21,6 +21,7 @@ typedef enum rp_api_resource_e {
     RP_API_MEMBER,    /**< /v1/balancers/NAME/members/ID */
     RP_API_DRAIN,     /**< /v1/balancers/NAME/members/ID/drain */
     RP_API_POOLS,     /**< /v1/pools */
+    RP_API_LOOPS,     /**< /v1/loops */
     RP_API_HEALTH,    /**< /v1/health */
     RP_API_EVENTS,    /**< /v1/events */
     RP_API_IN_FLIGHT  /**< /v1/in-flight */

@@ -95,7 +95,10 @@ typedef struct rp_show_event_t {
 typedef struct rp_show_flight_t {
     apr_interval_time_t age_us;
     int pid;
-    const char *vhost, *request, *balancer, *member, *step;
+    const char *vhost, *request;
+    const char *balancer;         /**< without "balancer://", or NULL */
+    const char *worker;           /**< URL of the member or worker, or NULL: none yet */
+    const char *step;
 } rp_show_flight_t;
 
 typedef struct rp_show_t {

@@ -8,7 +8,6 @@
 #include <http_log.h>
 #include <string.h>
 
-#include "balancer/api_flight.h"
 #include "balancer/select.h"
 #include "balancer/sticky.h"
 #include "upstream/clock.h"
@@ -29,7 +28,6 @@ struct rproxy_balancing_t {
     int ntried;
     int closes;            /**< tries that ended by a close after bytes were sent */
     rp_member_t *current;  /**< under way, or NULL */
-    rp_flight_t *flight;   /**< for the view of what is under way, or NULL */
     rp_worker_t *worker;   /**< of the last choice */
     rp_member_t *closed;   /**< closed after bytes were sent, by the last try, or NULL */
     const char *route;     /**< of the session, or NULL */
@@ -76,6 +74,8 @@ const apr_array_header_t *rp_balancing_shown(const server_rec *s)
     return core_api != NULL && core_api->proxy_status(s) ? core_api->balancers(s) : NULL;
 }
 
+const rproxy_api_t *rp_balancing_core(void) { return core_api; }
+
 int rp_balancing_persist(const server_rec *s) { return core_api != NULL ? core_api->balancer_persist(s) : -1; }
 
 apr_array_header_t *rp_balancing_visible(apr_pool_t *pool, const server_rec *s)
@@ -117,7 +117,6 @@ static void leave_member(rproxy_balancing_t *b)
 static apr_status_t balancing_gone(void *data)
 {
     leave_member(data);
-    rp_flight_end(((rproxy_balancing_t *)data)->flight);
     return APR_SUCCESS;
 }
 
@@ -132,7 +131,6 @@ static rproxy_balancing_t *begin(request_rec *r, const char *name, const char *t
     b = apr_pcalloc(r->pool, sizeof(*b));
     b->r = r;
     b->bal = bal;
-    b->flight = rp_flight_begin(r, bal);
     b->target = target;
     b->tried = apr_pcalloc(r->pool, (apr_size_t)bal->nslots + 1);
     apr_pool_cleanup_register(r->pool, b, balancing_gone, apr_pool_cleanup_null);
@@ -497,7 +495,6 @@ static rp_worker_t *next(rproxy_balancing_t *b, const char **why)
 {
     rp_worker_t *worker = choose(b, why);
 
-    rp_flight_step(b->flight, worker ? RP_FLIGHT_AT_MEMBER : RP_FLIGHT_WAITING, b->current ? b->current->index : -1);
     if (worker == NULL && b->closed != NULL && rp_shm_codes_has(b->then.failonstatus, HTTP_BAD_GATEWAY)) {
         set_error(b, b->closed, RP_WHY_CLOSED, "it closed the connection without an answer (502 in failonstatus)");
     }
@@ -561,7 +558,6 @@ static void report(rproxy_balancing_t *b, const rproxy_result_t *result)
     else if (result->status > 0) {
         __atomic_store_n(&m->shm->retries, 0, __ATOMIC_RELAXED);
     }
-    rp_flight_step(b->flight, RP_FLIGHT_ENDED, m->index);
     leave_member(b);
 }
 

@@ -19,6 +19,9 @@ rp_balancer_t *rp_balancing_of(const rp_balancer_conf_t *conf);
 /** All that a server sees, its own and inherited ones: of rp_balancer_t *, from pool; empty in a child that serves none. */
 apr_array_header_t *rp_balancing_visible(apr_pool_t *pool, const server_rec *s);
 
+/** mod_rproxy's functions; NULL before post_config. */
+const rproxy_api_t *rp_balancing_core(void);
+
 /** BalancerPersist of a server: 1 On, 0 Off, -1 not written. */
 int rp_balancing_persist(const server_rec *s);
 

@@ -11,7 +11,4 @@
 /** Content handler. DECLINED when the handler is another one. */
 int rp_manager_handler(request_rec *r);
 
-/** register_hooks: exchanges under way in mod_status. */
-void rp_manager_status_register(apr_pool_t *p);
-
 #endif

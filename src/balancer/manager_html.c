@@ -278,7 +278,7 @@ void rp_page_flights(rp_text_t *t, const rp_show_t *show)
     }
     rp_text_add(t, "<div class=\"wide\"><table><caption>Oldest first</caption>\n<tr><th scope=\"col\">Age</th><th "
                    "scope=\"col\">Virtual "
-                   "host</th><th scope=\"col\">Request</th><th scope=\"col\">Member</th><th scope=\"col\">Step</th>"
+                   "host</th><th scope=\"col\">Request</th><th scope=\"col\">Balancer</th><th scope=\"col\">Worker</th><th scope=\"col\">Step</th>"
                    "<th scope=\"col\">Process</th></tr>\n");
     for (i = 0; i < show->nflights; i++) {
         const rp_show_flight_t *f = &show->flights[i];
@@ -288,7 +288,9 @@ void rp_page_flights(rp_text_t *t, const rp_show_t *show)
         rp_text_add(t, "</td><td>");
         rp_text_esc(t, f->request);
         rp_text_add(t, "</td><td>");
-        rp_text_esc(t, f->member);
+        rp_text_esc(t, f->balancer);
+        rp_text_add(t, "</td><td>");
+        rp_text_esc(t, f->worker);
         rp_text_add(t, "</td><td>");
         rp_text_esc(t, f->step);
         rp_text_addf(t, "</td><td class=\"n\">%d</td></tr>\n", f->pid);

@@ -340,6 +340,11 @@ static const apr_array_header_t *balancers(const server_rec *s)
     return rp_server_conf(s)->balancers;
 }
 
+static const apr_array_header_t *workers(const server_rec *s)
+{
+    return rp_server_conf(s)->workers;
+}
+
 static int proxy_status(const server_rec *s)
 {
     return rp_switch(rp_server_conf(s)->status, 0);
@@ -373,11 +378,19 @@ static rproxy_api_t api_table = {.version = RPROXY_API_VERSION,
                            .member_ready = rp_member_ready,
                            .health_threads = health_threads,
                            .health_expr = rp_health_expr,
-                           .io_timeout = io_timeout};
+                           .io_timeout = io_timeout,
+                           .workers = workers};
 
 void rp_config_provide_probe(rp_probe_fn_t *probe)
 {
     api_table.probe = probe;
+}
+
+void rp_config_provide_views(const rp_views_t *views)
+{
+    api_table.flights = views->flights;
+    api_table.pools = views->pools;
+    api_table.loops = views->loops;
 }
 
 static const rproxy_api_t *rproxy_api(int version)

@@ -112,6 +112,7 @@ typedef struct rp_server_conf_t {
     const char *express_file, *express_type;
     const char *heartbeat_storage;    /**< HeartbeatStorage, or NULL */
     rp_switch_e log_fields;           /**< RProxyLogFields; unset: when the configuration names one */
+    apr_uint32_t view_key;            /**< stands for this server in the view of what is under way; never 0 */
 } rp_server_conf_t;
 
 /** A name that ProxyHCTemplate or ProxyHCExpr gave, and what it stands for. */
@@ -219,6 +220,14 @@ void *rp_dir_conf_merge(apr_pool_t *p, void *base, void *add);
 extern const command_rec rp_directives[];
 /** Put the probe into the table of functions (rproxy_api_t): the layer above has it. From register_hooks. */
 void rp_config_provide_probe(rp_probe_fn_t *probe);
+
+/** Views over all children, for rproxy_api_t. */
+typedef struct rp_views_t {
+    int (*flights)(const server_rec *s, rproxy_flight_fn_t *tell, void *ctx);
+    void (*pools)(const rp_worker_t *worker, rproxy_pool_fn_t *tell, void *ctx);
+    void (*loops)(rproxy_loops_fn_t *tell, void *ctx);
+} rp_views_t;
+void rp_config_provide_views(const rp_views_t *views);
 /** Hooks of the configuration: pre_config, check_config, post_config, names (shim). */
 void rp_config_register_hooks(apr_pool_t *p);
 

@@ -564,6 +564,40 @@ static rp_move_e run_state(rp_exchange_t *ex)
     return RP_MOVE_WAIT;
 }
 
+const char *rp_progress_str(rp_progress_e progress)
+{
+    static const char *const words[] = {"reads the request body", "waits for a connection", "looks the name up", "connects",
+                                        "makes the TLS handshake", "sends the request", "waits for the answer",
+                                        "passes the answer on", "is a tunnel", "has its answer"};
+
+    return words[(unsigned)progress < sizeof(words) / sizeof(words[0]) ? progress : RP_PROGRESS_ENDED];
+}
+
+static rp_progress_e progress_of(const rp_exchange_t *ex)
+{
+    static const unsigned char of_state[] = {
+        [RP_EX_PREFETCH] = RP_PROGRESS_REQUEST_BODY, [RP_EX_TAKE] = RP_PROGRESS_POOL, [RP_EX_RESOLVE] = RP_PROGRESS_RESOLVE,
+        [RP_EX_CONNECT] = RP_PROGRESS_CONNECT, [RP_EX_CONNECTING] = RP_PROGRESS_CONNECT, [RP_EX_TLS] = RP_PROGRESS_TLS,
+        [RP_EX_START] = RP_PROGRESS_SEND, [RP_EX_TRANSFER] = RP_PROGRESS_SEND, [RP_EX_TUNNEL] = RP_PROGRESS_TUNNEL,
+        [RP_EX_DONE] = RP_PROGRESS_ENDED, [RP_EX_FAILED] = RP_PROGRESS_ENDED};
+
+    if (ex->state != RP_EX_TRANSFER) {
+        return (rp_progress_e)of_state[ex->state];
+    }
+    if (ex->recv == RP_RECV_BODY) {
+        return RP_PROGRESS_RESPONSE_BODY;
+    }
+    return ex->send >= RP_SEND_DONE ? RP_PROGRESS_ANSWER : RP_PROGRESS_SEND;
+}
+
+static rp_step_e step_over(const rp_exchange_t *ex, rp_step_e step)
+{
+    if (ex->conf.progress != NULL) {
+        __atomic_store_n(ex->conf.progress, (apr_uint32_t)progress_of(ex), __ATOMIC_RELAXED);
+    }
+    return step;
+}
+
 rp_step_e rp_exchange_step(rp_exchange_t *ex, apr_time_t now_us, unsigned ready)
 {
     ex->now_us = now_us;
@@ -572,16 +606,16 @@ rp_step_e rp_exchange_step(rp_exchange_t *ex, apr_time_t now_us, unsigned ready)
         rp_move_e move = run_state(ex);
 
         if (ex->state == RP_EX_DONE) {
-            return RP_STEP_DONE;
+            return step_over(ex, RP_STEP_DONE);
         }
         if (ex->state == RP_EX_FAILED) {
-            return RP_STEP_FAILED;
+            return step_over(ex, RP_STEP_FAILED);
         }
         if (move == RP_MOVE_ON) {
             continue;
         }
         if (ex->wait.on_timeout == RP_FAIL_NONE || ex->now_us < ex->wait.deadline_us) {
-            return RP_STEP_WAIT;
+            return step_over(ex, RP_STEP_WAIT);
         }
         (void)rp_ex_fail(ex, ex->wait.on_timeout, APR_TIMEUP, NULL);
     }

@@ -89,6 +89,17 @@ typedef enum rp_body_policy_e {
     RP_BODY_SENDCHUNKED /**< chunked for what does not fit the prefetch and may change size */
 } rp_body_policy_e;
 
+/** What an exchange does, for people to look at. */
+typedef enum rp_progress_e {
+    RP_PROGRESS_REQUEST_BODY = 0, /**< gathers the beginning of the request's body */
+    RP_PROGRESS_POOL, RP_PROGRESS_RESOLVE, RP_PROGRESS_CONNECT, RP_PROGRESS_TLS,
+    RP_PROGRESS_SEND,             /**< the request is not out yet */
+    RP_PROGRESS_ANSWER,           /**< it is, and no final head came */
+    RP_PROGRESS_RESPONSE_BODY, RP_PROGRESS_TUNNEL, RP_PROGRESS_ENDED
+} rp_progress_e;
+/** "waits for the answer". Static. */
+const char *rp_progress_str(rp_progress_e progress);
+
 /** All that an exchange needs to know; borrowed for its life. */
 typedef struct rp_exchange_conf_t {
     rp_worker_t *worker;
@@ -118,6 +129,7 @@ typedef struct rp_exchange_conf_t {
     void *pinned_to;                      /**< client connection to pin to, or NULL */
     int extra_crlf;                       /**< CRLF behind the request body */
     apr_interval_time_t dns_max_age_us;   /**< -1: any */
+    apr_uint32_t *progress;               /**< where rp_progress_e is written, atomically, whenever it waits; or NULL */
 } rp_exchange_conf_t;
 
 /** Make an exchange. pool and ba pay for all it keeps and outlive it. */

@@ -522,3 +522,45 @@ const int *rp_store_read(const rp_store_t *s, apr_pool_t *pool, const char *vers
     }
     return place;
 }
+
+static void each_of(const rp_store_t *from, int target, rp_store_each_fn_t *tell, void *ctx)
+{
+    for (int i = 0; i < from->nrows; i++) {
+        const row_t *row = row_at(from, i);
+
+        if (alive(row)) {
+            tell(ctx, (pid_t)row->pid, &row->stat[target]);
+        }
+    }
+}
+
+void rp_store_each(const rp_store_t *s, int target, rp_store_each_fn_t *tell, void *ctx)
+{
+    each_of(s, target, tell, ctx);
+    for (int i = 0; i < s->nolder; i++) {
+        for (int k = 0; k < s->older[i].store->nslots; k++) {
+            if (s->older[i].slot[k] == target) {
+                each_of(s->older[i].store, k, tell, ctx);
+            }
+        }
+    }
+}
+
+static void each_child_of(const rp_store_t *from, rp_store_child_fn_t *tell, void *ctx)
+{
+    for (int i = 0; i < from->nrows; i++) {
+        const row_t *row = row_at(from, i);
+
+        if (alive(row)) {
+            tell(ctx, (pid_t)row->pid, &row->child);
+        }
+    }
+}
+
+void rp_store_each_child(const rp_store_t *s, rp_store_child_fn_t *tell, void *ctx)
+{
+    each_child_of(s, tell, ctx);
+    for (int i = 0; i < s->nolder; i++) {
+        each_child_of(s->older[i].store, tell, ctx);
+    }
+}

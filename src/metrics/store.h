@@ -48,6 +48,12 @@ rp_child_stat_t *rp_store_child(rp_store_t *store, int row);
 int rp_store_grow(rp_store_t *store, int like, const char *name);
 /** The place of a record in a row, or -1: it is in none. */
 int rp_store_target_of(const rp_store_t *store, int row, const rp_worker_stat_t *stat);
+/** Tell of the record of a target in each child that lives, those of older generations too. */
+typedef void rp_store_each_fn_t(void *ctx, pid_t pid, const rp_worker_stat_t *stat);
+void rp_store_each(const rp_store_t *store, int target, rp_store_each_fn_t *tell, void *ctx);
+/** The same of the children themselves. */
+typedef void rp_store_child_fn_t(void *ctx, pid_t pid, const rp_child_stat_t *stat);
+void rp_store_each_child(const rp_store_t *store, rp_store_child_fn_t *tell, void *ctx);
 /** Parent: a child of any generation is gone. */
 void rp_store_child_gone(rp_store_t *store, pid_t pid);
 

@@ -3,7 +3,7 @@
  * Requests to a balancer: which member comes next is the balancer module's business (rproxy_balancer_api_t); here the member
  * becomes the destination, and how a try ended is reported.
  */
-#include "request/request.h"
+#include "request/flight.h"
 
 #include <apr_strings.h>
 #include <http_core.h>
@@ -54,6 +54,7 @@ static rp_worker_t *wait_for_member(rp_request_t *rq, const char **why)
             *why = NULL;
             return NULL;
         }
+        rp_request_flight_waits(rq);
         (void)poll(NULL, 0, (int)(step_us / 1000) + 1);
         member = api->next(rq->balancing, why);
     }

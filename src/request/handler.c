@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The handler: from a mapped request to a finished exchange on the blocking lane. */
+#include "request/flight.h"
 #include "request/log_fields.h"
 #include "request/metrics.h"
 
@@ -13,6 +14,7 @@
 
 #include "exchange/count.h"
 #include "config/hosts.h"
+#include "metrics/flights.h"
 #include "upstream/clock.h"
 #include "wire/headers.h"
 
@@ -347,6 +349,7 @@ static void set_exchange(rp_request_t *rq)
     memset(c, 0, sizeof(*c));
     c->worker = rq->worker;
     c->endpoint = rq->endpoint;
+    c->progress = &rq->flight->step;
     c->head_request = r->header_only;
     c->idempotent = is_idempotent(r);
     c->no_resend = rq->env.no_resend;
@@ -452,6 +455,7 @@ static int prepare(request_rec *r, rp_request_t **out)
     rq->worker = rq->route->worker ? rq->route->worker : rp_child_unconfigured_worker();
     rp_request_trace(rq);
     rp_mapping_attach(r, rq);
+    rp_request_flight_begin(rq);
     *out = rq;
     return OK;
 }
@@ -460,6 +464,7 @@ static apr_status_t release_endpoint(void *data)
 {
     rp_request_t *rq = data;
 
+    rp_request_flight_end(rq);
     if (rp_child_endpoints() == NULL) {
         return APR_SUCCESS; /* gone with all connections */
     }
@@ -507,6 +512,7 @@ static int aim(rp_request_t *rq)
         return rp_request_refuse(rq->r, HTTP_SERVICE_UNAVAILABLE, "RP0226: no connection pool for the destination",
                                  "the proxy has no resources left for a connection");
     }
+    rp_request_flight_worker(rq);
     status = check_blocked(rq);
     if (status != OK) {
         rp_endpoint_release(rq->endpoint);
@@ -621,6 +627,9 @@ static int serve(request_rec *r, rp_request_t **out)
     int status = admit(r, out);
     rp_request_t *rq = *out;
 
+    if (status != OK && rq != NULL) {
+        rp_request_flight_end(rq); /* it never was one, or begins anew on a helper */
+    }
     if (status == SUSPENDED) { /* it would have to wait: on a helper, from the start */
         rp_owned_handoff(rp_owned_inline(r));
         return SUSPENDED;
@@ -655,7 +664,11 @@ static int handler(request_rec *r)
 
 void rp_request_register_hooks(apr_pool_t *p)
 {
+    static const rp_views_t views = {rp_request_flights, rp_metrics_pools, rp_metrics_loops};
+
     rp_metrics_register_hooks(p);
+    rp_flight_register_hooks(p);
+    rp_config_provide_views(&views);
     rp_log_fields_register_hooks(p);
     rp_child_register_hooks(p);
     rp_config_provide_probe(rp_request_probe);

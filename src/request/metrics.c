@@ -311,6 +311,69 @@ static int handler(request_rec *r)
     return OK;
 }
 
+/* ---- child by child ---- */
+
+/** For tell_pool. */
+typedef struct pool_look_t {
+    rproxy_pool_fn_t *tell;
+    void *ctx;
+} pool_look_t;
+
+static void tell_pool(void *ctx, pid_t pid, const rp_worker_stat_t *stat)
+{
+    const pool_look_t *look = ctx;
+    rproxy_pool_t out = {.pid = (int)pid,
+                         .connections = __atomic_load_n(&stat->permits, __ATOMIC_RELAXED),
+                         .in_flight = __atomic_load_n(&stat->in_flight, __ATOMIC_RELAXED),
+                         .waiting = __atomic_load_n(&stat->waiters, __ATOMIC_RELAXED),
+                         .opened = __atomic_load_n(&stat->opened, __ATOMIC_RELAXED),
+                         .reused = __atomic_load_n(&stat->reused, __ATOMIC_RELAXED),
+                         .closed = __atomic_load_n(&stat->closed, __ATOMIC_RELAXED)};
+
+    look->tell(look->ctx, &out);
+}
+
+/* Without shared memory there is this child alone. */
+void rp_metrics_pools(const rp_worker_t *w, rproxy_pool_fn_t *tell, void *ctx)
+{
+    int target = own_row >= 0 ? rp_store_target_of(store, own_row, w->stat) : -1;
+    pool_look_t look = {tell, ctx};
+
+    if (target < 0) {
+        tell_pool(&look, getpid(), w->stat);
+        return;
+    }
+    rp_store_each(store, target, tell_pool, &look);
+}
+
+/** For tell_loops. */
+typedef struct loops_look_t {
+    rproxy_loops_fn_t *tell;
+    void *ctx;
+} loops_look_t;
+
+static void tell_loops(void *ctx, pid_t pid, const rp_child_stat_t *stat)
+{
+    const loops_look_t *look = ctx;
+    rproxy_loops_t out = {.pid = (int)pid,
+                          .connections = __atomic_load_n(&stat->connections, __ATOMIC_RELAXED),
+                          .adopted = __atomic_load_n(&stat->adopted, __ATOMIC_RELAXED),
+                          .turns = __atomic_load_n(&stat->turns, __ATOMIC_RELAXED),
+                          .slow_turns = __atomic_load_n(&stat->slow_turns, __ATOMIC_RELAXED),
+                          .busy_us = __atomic_load_n(&stat->busy_us, __ATOMIC_RELAXED)};
+
+    look->tell(look->ctx, &out);
+}
+
+void rp_metrics_loops(rproxy_loops_fn_t *tell, void *ctx)
+{
+    loops_look_t look = {tell, ctx};
+
+    if (own_row >= 0) {
+        rp_store_each_child(store, tell_loops, &look);
+    }
+}
+
 void rp_metrics_register_hooks(apr_pool_t *p)
 {
     (void)p;

@@ -47,6 +47,7 @@ typedef struct rp_request_t {
     rp_owned_t *owned;            /**< the exchange is stepped by the loop that owns the connection, or NULL: it blocks */
     rp_endpoints_t *endpoints;    /**< owner of the backend connections */
     rproxy_balancing_t *balancing; /**< of a balancer://, or NULL */
+    struct rp_flight_t *flight;   /**< its place in the view of what is under way */
     const char *balancer_target;  /**< path and query behind the balancer's name */
     rp_req_env_t env;
     rp_exchange_t *ex;

@@ -36,6 +36,7 @@ typedef struct rp_worker_t {
                                              rp_worker_index_mark */
     int ignore_errors;                  /**< direct workers never enter the error state */
     const void *added_to;               /**< rp_balancer_conf_t * that it was added to at run time, or NULL */
+    apr_uint32_t view_key;              /**< of the server that defines it (rp_server_conf_t), 0: none does */
     /** Per child, set by rp_worker_child_init. */
     rp_worker_stat_t *stat;             /**< shared with other children, or own_stat; never NULL */
     rp_worker_stat_t own_stat;

@@ -24,6 +24,7 @@ static const struct {
     {"/v1/x/v1/balancers/a", RP_API_BALANCER, "a", NULL},
     {"/v12/v1/health", RP_API_HEALTH, NULL, NULL},
     {"/x/v1/pools", RP_API_POOLS, NULL, NULL},
+    {"/x/v1/loops", RP_API_LOOPS, NULL, NULL},
     {"/x/v1/events", RP_API_EVENTS, NULL, NULL},
     {"/x/v1/in-flight", RP_API_IN_FLIGHT, NULL, NULL},
     {"/x", RP_API_NONE, NULL, NULL},

@@ -55,7 +55,7 @@ static rp_show_t *view(const char *text)
     show->events->balancer = show->events->member = show->events->text = text;
     show->nevents = 1;
     show->flights = apr_pcalloc(pool, sizeof(*show->flights));
-    show->flights->vhost = show->flights->request = show->flights->member = show->flights->step = text;
+    show->flights->vhost = show->flights->request = show->flights->balancer = show->flights->worker = show->flights->step = text;
     show->nflights = 1;
     rp_show_etags(pool, b);
     return show;
