@@ -195,7 +195,7 @@ void *rp_server_conf_merge(apr_pool_t *p, void *basev, void *addv)
     MERGE(heartbeat_storage, NULL);
     MERGE(log_fields, RP_UNSET);
     /*
-     * Not inherited: server, slow_calls, rule_index and blocked (made at the end), any_workers, own_sections, hc_templates, hc_exprs, and
+     * Not inherited: server, slow_calls, rule_index, blocked and view_key (made at the end), any_workers, own_sections, hc_templates, hc_exprs, and
      * balancer_persist, which a virtual host says for itself.
      */
     return conf;
