@@ -9,7 +9,7 @@ use RProxy::Env    qw(needs);
 use RProxy::Server;
 
 my @modules = qw(include ratelimit env alias socache_shmcb ssl deflate filter);
-plan tests => 66, need { needs('rproxy', 'mpm_event', 'mpm_prefork', @modules) };
+plan tests => 69, need { needs('rproxy', 'mpm_event', 'mpm_prefork', @modules) };
 
 my $backend = RProxy::Backend->new;
 my $url     = $backend->url;
@@ -128,6 +128,23 @@ CONF
     my $s = server("RProxyEventLoop off\n");
     my $r = get($s, '/b/id/1', id => 'off');
     is lane($s, 'off'), 'blocking', 'RProxyEventLoop off';
+}
+
+# A backend connection stays with the loop that opened it, and the first loop's endpoint with the first loop.
+{
+    my $two     = RProxy::Backend->new;
+    my $s       = RProxy::Server->new(config => "RProxyEventLoop on\nRProxyEventThreads 2\nProxyPass /b @{[$two->url]}\n");
+    my @clients = map { RProxy::Client->new($s) } 1, 2;
+    my $good    = 0;
+    for my $i (1 .. 20) {
+        my $c = $clients[$i % 2];
+        $c->request('GET', "/b/id/$i", id => "loops$i");
+        $good += $c->response->status == 200;
+    }
+    my %conns = $two->conns;
+    is $good, 20, 'two loops, a client on each: all answered';
+    is scalar(keys %conns), 2, 'each loop has opened a connection, and uses it again' or diag explain \%conns;
+    unlike $s->error_log, qr/:(?:error|crit|alert|emerg)\]/, 'without an error';
 }
 
 {

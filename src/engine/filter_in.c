@@ -367,14 +367,43 @@ static apr_off_t line_length(const rp_owned_t *o, apr_off_t limit)
     return 0;
 }
 
+/* Most lines lie in one bucket, and end in it: no need to look for where. n bytes at most, of which servable() told. */
+static int serve_short_line(rp_owned_t *o, apr_bucket_brigade *bb, apr_off_t n)
+{
+    apr_bucket *b = APR_BRIGADE_FIRST(o->in);
+    const char *p, *lf;
+    apr_size_t len;
+
+    if (n <= 0 || APR_BUCKET_IS_METADATA(b) || apr_bucket_read(b, &p, &len, APR_NONBLOCK_READ) != APR_SUCCESS) {
+        return 0;
+    }
+    lf = memchr(p, '\n', n < (apr_off_t)len ? (apr_size_t)n : len);
+    if (lf == NULL) {
+        return 0;
+    }
+    len = (apr_size_t)(lf - p) + 1;
+    if (len >= HUGE_STRING_LEN || (len < b->length && apr_bucket_split(b, len) != APR_SUCCESS)) {
+        return 0;
+    }
+    APR_BUCKET_REMOVE(b);
+    APR_BRIGADE_INSERT_TAIL(bb, b);
+    o->in_len -= (apr_off_t)len;
+    o->in_served += (apr_off_t)len;
+    return 1;
+}
+
 /* A line, or a part of it when more can not be had without waiting. A blocking caller gets a whole one or an error. */
 static apr_status_t serve_line(rp_owned_t *o, apr_bucket_brigade *bb, apr_read_type_e block)
 {
     for (;;) {
         apr_off_t some = servable(o);
-        apr_off_t line = line_length(o, some);
+        apr_off_t line;
         apr_status_t rv;
 
+        if (serve_short_line(o, bb, some)) {
+            return APR_SUCCESS;
+        }
+        line = line_length(o, some);
         if (line > 0 || some >= HUGE_STRING_LEN) {
             return move_bytes(o, bb, line > 0 && line < HUGE_STRING_LEN ? line : HUGE_STRING_LEN);
         }

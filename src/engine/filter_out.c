@@ -13,11 +13,13 @@
 #include <http_log.h>
 #include <http_request.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #define KEEP_BYTES 16384 /* written at once from here on, without waiting for a flush */
 #define IOV_MAX_OUT 64
+#define ONE_PIECE 4096    /* up to here it costs less to copy pieces together than to hand the kernel a vector */
 
 /* Of mod_logio, which counts what the core writes; httpd's headers do not have it. */
 APR_DECLARE_OPTIONAL_FN(void, ap_logio_add_bytes_out, (conn_rec * c, apr_off_t bytes));
@@ -130,6 +132,43 @@ static void consume(rp_owned_t *o, apr_size_t n)
     }
 }
 
+/* Small pieces, as a head and its body often are, one behind the other. 0: they are too much for that. */
+static apr_size_t join_pieces(const struct iovec *vec, int nvec, char buf[ONE_PIECE])
+{
+    apr_size_t n = 0;
+    int i;
+
+    for (i = 0; i < nvec; i++) {
+        if (vec[i].iov_len > ONE_PIECE - n) {
+            return 0;
+        }
+        memcpy(buf + n, vec[i].iov_base, vec[i].iov_len);
+        n += vec[i].iov_len;
+    }
+    return n;
+}
+
+/* Whatever the socket takes without waiting. */
+static ssize_t write_pieces(int fd, const struct iovec *vec, int nvec)
+{
+    char buf[ONE_PIECE];
+    apr_size_t joined = nvec > 1 ? join_pieces(vec, nvec, buf) : 0;
+    ssize_t n;
+
+    do {
+        if (nvec == 1) {
+            n = send(fd, vec->iov_base, vec->iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        }
+        else if (joined > 0) {
+            n = send(fd, buf, joined, MSG_NOSIGNAL | MSG_DONTWAIT);
+        }
+        else {
+            n = writev(fd, vec, nvec);
+        }
+    } while (n < 0 && errno == EINTR);
+    return n;
+}
+
 static apr_status_t push_memory(rp_owned_t *o)
 {
     struct iovec vec[IOV_MAX_OUT];
@@ -140,9 +179,7 @@ static apr_status_t push_memory(rp_owned_t *o)
     if (nvec == 0) {
         return rv;
     }
-    do {
-        n = writev(o->fd, vec, nvec);
-    } while (n < 0 && errno == EINTR);
+    n = write_pieces(o->fd, vec, nvec);
     if (n < 0) {
         return errno;
     }

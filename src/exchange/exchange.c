@@ -9,6 +9,37 @@
 #include <apr_strings.h>
 #include <string.h>
 
+/* Buckets hold memory that no pool knows of. */
+static apr_status_t drop_buckets(void *data)
+{
+    rp_exchange_t *ex = data;
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(ex->brigades) / sizeof(ex->brigades[0]); i++) {
+        if (!APR_BRIGADE_EMPTY(&ex->brigades[i])) {
+            (void)apr_brigade_cleanup(&ex->brigades[i]);
+        }
+    }
+    return APR_SUCCESS;
+}
+
+/* Four brigades by apr_brigade_create would be four allocations and four cleanups. */
+static void make_brigades(rp_exchange_t *ex)
+{
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(ex->brigades) / sizeof(ex->brigades[0]); i++) {
+        ex->brigades[i].p = ex->pool;
+        ex->brigades[i].bucket_alloc = ex->ba;
+        APR_RING_INIT(&ex->brigades[i].list, apr_bucket, link);
+    }
+    ex->kept = &ex->brigades[0];
+    ex->out = &ex->brigades[1];
+    ex->in = &ex->brigades[2];
+    ex->bb = &ex->brigades[3];
+    apr_pool_cleanup_register(ex->pool, ex, drop_buckets, apr_pool_cleanup_null);
+}
+
 rp_exchange_t *rp_exchange_create(apr_pool_t *pool, apr_bucket_alloc_t *ba, const rp_exchange_conf_t *conf,
                                   const rp_client_ops_t *ops, void *ctx)
 {
@@ -19,10 +50,7 @@ rp_exchange_t *rp_exchange_create(apr_pool_t *pool, apr_bucket_alloc_t *ba, cons
     ex->conf = *conf;
     ex->ops = ops;
     ex->ctx = ctx;
-    ex->kept = apr_brigade_create(pool, ba);
-    ex->out = apr_brigade_create(pool, ba);
-    ex->in = apr_brigade_create(pool, ba);
-    ex->bb = apr_brigade_create(pool, ba);
+    make_brigades(ex);
     ex->fresh = conf->fresh;
     ex->body_eos = !conf->has_body;
     ex->state = conf->has_body ? RP_EX_PREFETCH : RP_EX_TAKE;
@@ -647,9 +675,16 @@ void rp_exchange_client_gone(rp_exchange_t *ex, apr_time_t now_us)
     }
 }
 
+int rp_exchange_over(const rp_exchange_t *ex)
+{
+    return ex->state == RP_EX_DONE || ex->state == RP_EX_FAILED;
+}
+
 void rp_exchange_abort(rp_exchange_t *ex, apr_time_t now_us)
 {
-    ex->now_us = now_us;
+    if (!rp_exchange_over(ex)) {
+        ex->now_us = now_us;
+    }
     if (ex->granted) {
         ex->granted = 0;
         rp_permit_release(ex->conf.worker);

@@ -177,7 +177,10 @@ int rp_exchange_tunnel(const rp_exchange_t *ex);
 /** Records so far, oldest first. */
 const rp_attempt_t *rp_exchange_attempts(const rp_exchange_t *ex, int *n);
 
-/** Drop everything (client connection lost, pool cleanup). Safe at any time, twice too. */
+/** 1 when it has come to its end, good or bad. */
+int rp_exchange_over(const rp_exchange_t *ex);
+
+/** Drop everything (client connection lost, pool cleanup). Safe at any time, twice too. now_us does not matter when it is over. */
 void rp_exchange_abort(rp_exchange_t *ex, apr_time_t now_us);
 
 /** A driver saw that the client has left: the exchange fails with RP_FAIL_CLIENT_GONE, the backend connection is closed. */

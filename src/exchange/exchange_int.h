@@ -85,6 +85,7 @@ struct rp_exchange_t {
 
     /* request */
     rp_ex_send_e send;
+    apr_bucket_brigade brigades[4]; /**< what the four pointers of this type lead to; one cleanup of the pool empties them all */
     apr_bucket_brigade *kept;     /**< prefetched body, for every attempt: kept_mem, and a file for what is spooled */
     apr_off_t kept_len;
     apr_bucket *kept_mem;         /**< first bucket of `kept`, its bytes are in kept_buf */

@@ -8,6 +8,7 @@
 
 #include <apr_strings.h>
 #include <http_log.h>
+#include <strings.h>
 
 APLOG_USE_MODULE(rproxy);
 
@@ -60,10 +61,23 @@ static int section_applies(request_rec *r, const rp_dir_conf_t *section, const c
     return section->section_regex ? section_captures(r, section, url) : rp_section_matches(section, url);
 }
 
+static int names_balancer(const char *url)
+{
+    return !strncasecmp(url, "balancer:", 9);
+}
+
+/* One of balancers for a URL that names none, or the other way round: neither form of the URL can begin like it. */
+static int section_is_other_kind(const rp_dir_conf_t *section, const char *url)
+{
+    return section->section_regex == NULL && !section->section_wild && section->section_url != NULL
+           && names_balancer(section->section_url) != names_balancer(url);
+}
+
 int rp_section_walk(request_rec *r)
 {
     const rp_server_conf_t *sconf = rp_server_conf(r->server);
-    const char *url, *normal;
+    const char *url, *normal = NULL;
+    int made = 0;
     int i;
 
     if (!rp_mapping_is_proxied(r)) {
@@ -74,14 +88,18 @@ int rp_section_walk(request_rec *r)
         return OK;
     }
     url = r->filename + RP_PROXY_PREFIX_LEN;
-    normal = normal_form(r, url);
-    if (normal && strcmp(normal, url) == 0) {
-        normal = NULL;
-    }
     for (i = 0; i < sconf->sections->nelts; i++) {
         ap_conf_vector_t *conf = APR_ARRAY_IDX(sconf->sections, i, ap_conf_vector_t *);
         const rp_dir_conf_t *section = rp_dir_conf(conf);
 
+        if (section_is_other_kind(section, url)) {
+            continue;
+        }
+        if (!made) {
+            made = 1;
+            normal = normal_form(r, url);
+            normal = normal && strcmp(normal, url) == 0 ? NULL : normal;
+        }
         if (section_applies(r, section, url) || (normal && section_applies(r, section, normal))) {
             r->per_dir_config = ap_merge_per_dir_configs(r->pool, r->per_dir_config, conf);
         }

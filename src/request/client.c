@@ -208,18 +208,28 @@ static int backlog(void *ctx)
     return rq->owned != NULL ? rp_owned_backlog(rq->owned) : 0; /* passing a brigade on a thread that may block waits by itself */
 }
 
+/* For the client connection, made when a tunnel needs it. */
+static apr_bucket_brigade *scratch(rp_request_t *rq)
+{
+    if (rq->bb == NULL) {
+        rq->bb = apr_brigade_create(rq->r->pool, rq->r->connection->bucket_alloc);
+    }
+    return rq->bb;
+}
+
 /* A stream of HTTP/2 that was a tunnel ends in order; a connection of its own is just closed. */
 static apr_status_t tunnel_finish(rp_request_t *rq)
 {
     conn_rec *c = rq->r->connection;
+    apr_bucket_brigade *bb = scratch(rq);
     apr_status_t rv;
 
     if (c->master == NULL) {
         return APR_SUCCESS;
     }
-    APR_BRIGADE_INSERT_TAIL(rq->bb, apr_bucket_eos_create(c->bucket_alloc));
-    rv = ap_pass_brigade(c->output_filters, rq->bb);
-    apr_brigade_cleanup(rq->bb);
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(c->bucket_alloc));
+    rv = ap_pass_brigade(c->output_filters, bb);
+    apr_brigade_cleanup(bb);
     return rv;
 }
 
@@ -354,15 +364,16 @@ static apr_status_t tunnel_write(void *ctx, const char *buf, apr_size_t *len)
 {
     rp_request_t *rq = ctx;
     conn_rec *c = rq->r->connection;
+    apr_bucket_brigade *bb = scratch(rq);
     apr_status_t rv;
 
     if (backlog(rq)) {
         return APR_EAGAIN;
     }
-    APR_BRIGADE_INSERT_TAIL(rq->bb, apr_bucket_transient_create(buf, *len, c->bucket_alloc));
-    APR_BRIGADE_INSERT_TAIL(rq->bb, apr_bucket_flush_create(c->bucket_alloc));
-    rv = ap_pass_brigade(c->output_filters, rq->bb);
-    apr_brigade_cleanup(rq->bb);
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_transient_create(buf, *len, c->bucket_alloc));
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_flush_create(c->bucket_alloc));
+    rv = ap_pass_brigade(c->output_filters, bb);
+    apr_brigade_cleanup(bb);
     if (rv == APR_SUCCESS && c->aborted) {
         rv = APR_ECONNABORTED;
     }

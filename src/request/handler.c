@@ -66,9 +66,10 @@ static int check_method(request_rec *r)
 }
 
 /* Max-Forwards (RFC 9110 7.6.2). OK: go on; DONE: answered here; else the status. */
-static int check_max_forwards(request_rec *r)
+static int check_max_forwards(rp_request_t *rq)
 {
-    const char *value = apr_table_get(r->headers_in, "Max-Forwards");
+    request_rec *r = rq->r;
+    const char *value = rq->seen.value[RP_HDR_MAX_FORWARDS];
     apr_int64_t n = 0;
 
     if (value == NULL) {
@@ -147,9 +148,10 @@ static int check_blocked(rp_request_t *rq)
 }
 
 /* Only "chunked" alone can be unframed by httpd's own input filter (RFC 9112 6.1: others get 501). */
-static int check_body_framing(request_rec *r)
+static int check_body_framing(rp_request_t *rq)
 {
-    const char *te = apr_table_get(r->headers_in, "Transfer-Encoding");
+    request_rec *r = rq->r;
+    const char *te = rq->seen.value[RP_HDR_TRANSFER_ENCODING];
 
     if (te != NULL && strcasecmp(te, "chunked") != 0) {
         return rp_request_refuse(r, HTTP_NOT_IMPLEMENTED,
@@ -251,8 +253,8 @@ static void set_body(rp_request_t *rq)
 {
     request_rec *r = rq->r;
     rp_exchange_conf_t *c = &rq->exconf;
-    const char *cl = apr_table_get(r->headers_in, "Content-Length");
-    const char *te = apr_table_get(r->headers_in, "Transfer-Encoding");
+    const char *cl = rq->seen.value[RP_HDR_CONTENT_LENGTH];
+    const char *te = rq->seen.value[RP_HDR_TRANSFER_ENCODING];
 
     c->body_length = -1;
     if ((r->main != NULL && r->kept_body == NULL) || rp_request_is_error_page(r)) {
@@ -306,12 +308,13 @@ static int binds_connection(const char *credentials)
 }
 
 /* After NTLM or Negotiate the backend connection belongs to this client connection, whichever of the two fields they came in. */
-static void *pin(request_rec *r)
+static void *pin(const rp_request_t *rq)
 {
-    if (apr_table_get(r->connection->notes, "rproxy-pinned") != NULL
-        || binds_connection(apr_table_get(r->headers_in, "Authorization"))
-        || binds_connection(apr_table_get(r->headers_in, "Proxy-Authorization"))) {
-        return r->connection;
+    conn_rec *c = rq->r->connection;
+
+    if (apr_table_get(c->notes, "rproxy-pinned") != NULL || binds_connection(rq->seen.value[RP_HDR_AUTHORIZATION])
+        || binds_connection(rq->seen.value[RP_HDR_PROXY_AUTHORIZATION])) {
+        return c;
     }
     return NULL;
 }
@@ -334,7 +337,7 @@ static void set_pin(rp_request_t *rq)
 {
     conn_rec *c = rq->r->connection;
 
-    rq->exconf.pinned_to = pin(rq->r);
+    rq->exconf.pinned_to = pin(rq);
     if (rq->exconf.pinned_to != NULL && apr_table_get(c->notes, "rproxy-pinned") == NULL) {
         apr_table_setn(c->notes, "rproxy-pinned", "1");
         apr_pool_cleanup_register(c->pool, c, unpin, apr_pool_cleanup_null);
@@ -396,11 +399,27 @@ static const void *ssl_conf(const rp_request_t *rq)
     return rp_ssl_conf_find_member(rq->r->server, apr_pstrcat(p, rq->route->balancer, rq->balancer_target, NULL), url);
 }
 
+/* The endpoint of a worker that needs no look-up, or NULL. */
+static rp_endpoint_t *known_endpoint(const rp_request_t *rq, rp_endpoint_t **place)
+{
+    rp_endpoint_t *ep = __atomic_load_n(place, __ATOMIC_ACQUIRE);
+
+    return ep != NULL && ep->owner == rq->endpoints ? ep : NULL; /* else it is another loop's */
+}
+
+/* It lives as long as the child. Of several loops the first one has the place. */
+static void know_endpoint(rp_endpoint_t **place, rp_endpoint_t *ep)
+{
+    rp_endpoint_t *none = NULL;
+
+    (void)__atomic_compare_exchange_n(place, &none, ep, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+}
+
 static apr_status_t find_endpoint(rp_request_t *rq)
 {
     rp_endpoint_key_t key = {0};
     const rp_url_t *u = &rq->route->url;
-    apr_time_t now_us = rp_clock_now_us();
+    rp_endpoint_t **place = &rq->worker->endpoint[rq->owned != NULL];
     int fixed;
     apr_status_t rv;
 
@@ -409,9 +428,10 @@ static apr_status_t find_endpoint(rp_request_t *rq)
     key.port = u->port;
     key.uds = u->uds;
     key.source = rq->sconf->source_address;
-    fixed = rq->owned == NULL && endpoint_is_fixed(rq, &key);
-    if (fixed && (rq->endpoint = __atomic_load_n(&rq->worker->endpoint, __ATOMIC_ACQUIRE)) != NULL) {
-        rp_endpoint_hold(rq->endpoint, now_us);
+    fixed = endpoint_is_fixed(rq, &key);
+    rq->endpoint = fixed ? known_endpoint(rq, place) : NULL;
+    if (rq->endpoint != NULL) {
+        rp_endpoint_hold(rq->endpoint);
         return APR_SUCCESS;
     }
     if (key.is_tls) {
@@ -419,23 +439,21 @@ static apr_status_t find_endpoint(rp_request_t *rq)
         key.ssl_conf = ssl_conf(rq);
         key.ssl_server = rq->r->server;
     }
-    rv = rp_endpoint_get(rq->endpoints, &key, rq->worker->configured, now_us, &rq->endpoint);
-    if (rv == APR_SUCCESS && fixed) { /* it lives as long as the child */
-        __atomic_store_n(&rq->worker->endpoint, rq->endpoint, __ATOMIC_RELEASE);
+    rv = rp_endpoint_get(rq->endpoints, &key, rq->worker->configured, rp_clock_now_us(), &rq->endpoint);
+    if (rv == APR_SUCCESS && fixed) {
+        know_endpoint(place, rq->endpoint);
     }
     return rv;
 }
 
-static int prepare(request_rec *r, rp_request_t **out)
+static int prepare(rp_request_t *rq)
 {
-    rp_request_t *rq = apr_pcalloc(r->pool, sizeof(*rq));
+    request_rec *r = rq->r;
     int status;
 
-    rq->r = r;
     rq->owned = rp_owned_inline(r);
     rq->sconf = rp_server_conf(r->server);
     rq->dconf = rp_dir_conf(r->per_dir_config);
-    rq->bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     rq->route = rp_route_of(r);
     if (rq->route == NULL) {
         status = rp_route_make(r, &rq->route);
@@ -456,7 +474,6 @@ static int prepare(request_rec *r, rp_request_t **out)
     rp_request_trace(rq);
     rp_mapping_attach(r, rq);
     rp_request_flight_begin(rq);
-    *out = rq;
     return OK;
 }
 
@@ -469,7 +486,7 @@ static apr_status_t release_endpoint(void *data)
         return APR_SUCCESS; /* gone with all connections */
     }
     if (rq->ex != NULL) {
-        rp_exchange_abort(rq->ex, rp_clock_now_us());
+        rp_exchange_abort(rq->ex, rp_exchange_over(rq->ex) ? 0 : rp_clock_now_us());
     }
     rp_endpoint_release(rq->endpoint);
     return APR_SUCCESS;
@@ -591,23 +608,30 @@ static int run(rp_request_t *rq)
 }
 
 /* All that must hold before anything is sent. OK or a status. */
-static int admit(request_rec *r, rp_request_t **rq)
+static int admit(request_rec *r, rp_request_t **out)
 {
+    rp_request_t *rq = apr_pcalloc(r->pool, sizeof(*rq));
     int status = check_method(r);
 
+    rq->r = r;
+    rp_request_look(rq);
     if (status == OK) {
-        status = check_max_forwards(r);
+        status = check_max_forwards(rq);
     }
     if (status == OK) {
-        status = check_body_framing(r);
+        status = check_body_framing(rq);
     }
     if (status == OK) {
-        status = prepare(r, rq);
+        status = prepare(rq);
     }
-    if (status == OK && (*rq)->balancing != NULL) {
-        status = rp_balancing_next(*rq);
+    if (status != OK) {
+        return status;
     }
-    return status == OK ? aim(*rq) : status;
+    *out = rq; /* from here on it has a destination */
+    if (rq->balancing != NULL) {
+        status = rp_balancing_next(rq);
+    }
+    return status == OK ? aim(rq) : status;
 }
 
 /* Before all other handlers: on an event loop only a proxied request may run, and only where nothing of it blocks. */

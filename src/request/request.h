@@ -16,6 +16,7 @@
 #include "mapping/mapping.h"
 #include "rproxy.h"
 #include "upstream/probe.h"
+#include "wire/headers.h"
 
 APLOG_USE_MODULE(rproxy);
 
@@ -36,6 +37,17 @@ typedef struct rp_req_env_t {
     const char *interim;    /**< proxy-interim-response: RFC or Suppress; NULL */
 } rp_req_env_t;
 
+/** The client's header fields by what they are: one pass over r->headers_in, before anything is decided. */
+typedef struct rp_seen_t {
+    struct {
+        const char *name;   /**< the table's own: the same pointer means the same name */
+        apr_size_t name_len;
+        rp_hdr_e id;
+    } *fields;
+    int n;
+    const char *value[RP_HDR_COUNT]; /**< of the first field that is called so, NULL: none; not of RP_HDR_OTHER */
+} rp_seen_t;
+
 /** Everything of one proxied request; lives in r->pool. */
 typedef struct rp_request_t {
     request_rec *r;
@@ -50,6 +62,7 @@ typedef struct rp_request_t {
     struct rp_flight_t *flight;   /**< its place in the view of what is under way */
     const char *balancer_target;  /**< path and query behind the balancer's name */
     rp_req_env_t env;
+    rp_seen_t seen;
     rp_exchange_t *ex;
     rp_exchange_conf_t exconf;
     /* request */
@@ -92,7 +105,10 @@ void rp_req_env_read(rp_req_env_t *env, request_rec *r);
 /** Give the request the ids that the configuration asks for (X-Request-Id, traceparent in r->headers_in). */
 void rp_request_trace(rp_request_t *rq);
 
-/* request_head.c: rp_client_ops_t.request_head */
+/* request_head.c */
+/** Fill rq->seen. */
+void rp_request_look(rp_request_t *rq);
+/** rp_client_ops_t.request_head */
 apr_status_t rp_request_head_build(void *ctx, rp_req_framing_e framing, apr_int64_t length, const char **head,
                                    apr_size_t *len);
 /** 1 when r fetches the ErrorDocument of a request that failed. */

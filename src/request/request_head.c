@@ -94,7 +94,7 @@ const char *rp_request_upgrades_of(rp_request_t *rq, const char *list)
 const char *rp_request_upgrade(rp_request_t *rq)
 {
     const request_rec *r = rq->r;
-    const char *wanted = apr_table_get(r->headers_in, "Upgrade");
+    const char *wanted = rq->seen.value[RP_HDR_UPGRADE];
 
     if (wanted == NULL || rq->env.http10 || r->main != NULL || r->proto_num < HTTP_VERSION(1, 1)) { /* RFC 9110 7.8 */
         return NULL;
@@ -102,11 +102,13 @@ const char *rp_request_upgrade(rp_request_t *rq)
     return rp_request_upgrades_of(rq, wanted);
 }
 
-static void add(head_t *h, const char *name, const char *value)
+static void add_measured(head_t *h, rp_hdr_e id, const char *name, apr_size_t name_len, const char *value)
 {
-    h->fields[h->nfields].name = name;
-    h->fields[h->nfields++].value = value;
+    h->fields[h->nfields++] = (rp_req_field_t){name, value, name_len, id};
 }
+
+/* A field of our own; its name is a literal. */
+#define ADD(h, id, name, value) add_measured((h), (id), (name), sizeof(name) - 1, (value))
 
 /* Max-Forwards: the handler has refused what can not be counted down. */
 static const char *max_forwards_less(head_t *h, const char *value)
@@ -127,12 +129,12 @@ static int is_conditional(rp_hdr_e id)
 }
 
 /* One field of the client. */
-static void pass_field(head_t *h, rp_hdr_e id, const char *name, const char *value)
+static void pass_field(head_t *h, rp_hdr_e id, const char *name, apr_size_t name_len, const char *value)
 {
     rp_request_t *rq = h->rq;
     apr_pool_t *p = rq->r->pool;
 
-    if (rp_hdr_req_dropped(id) || (h->nominated.n > 0 && rp_conntok_has(&h->nominated, name, strlen(name)))) {
+    if (rp_hdr_req_dropped(id) || (h->nominated.n > 0 && rp_conntok_has(&h->nominated, name, name_len))) {
         return;
     }
     if (is_conditional(id) && (rq->r->main != NULL || rp_request_is_error_page(rq->r))) {
@@ -156,7 +158,38 @@ static void pass_field(head_t *h, rp_hdr_e id, const char *name, const char *val
     if (id == RP_HDR_X_FORWARDED_PROTO && rq->dconf->forwarded_proto == 2) {
         return;
     }
-    add(h, name, value);
+    add_measured(h, id, name, name_len, value);
+}
+
+void rp_request_look(rp_request_t *rq)
+{
+    const apr_array_header_t *arr = apr_table_elts(rq->r->headers_in);
+    const apr_table_entry_t *e = (const apr_table_entry_t *)arr->elts;
+    rp_seen_t *s = &rq->seen;
+
+    s->fields = apr_palloc(rq->r->pool, (apr_size_t)(arr->nelts + 1) * sizeof(*s->fields));
+    for (s->n = 0; s->n < arr->nelts; s->n++) {
+        apr_size_t len = strlen(e[s->n].key);
+        rp_hdr_e id = rp_hdr_id(e[s->n].key, len);
+
+        s->fields[s->n].name = e[s->n].key;
+        s->fields[s->n].name_len = len;
+        s->fields[s->n].id = id;
+        if (s->value[id] == NULL && id != RP_HDR_OTHER) {
+            s->value[id] = e[s->n].val;
+        }
+    }
+}
+
+/* Other modules may have changed the table since: filters on a body do. */
+static int still_seen(const rp_seen_t *s, const apr_array_header_t *arr, const apr_table_entry_t *e)
+{
+    int i;
+
+    for (i = 0; i < arr->nelts && i < s->n && s->fields[i].name == e[i].key; i++) {
+        /* the same */
+    }
+    return i == arr->nelts;
 }
 
 /* Connection first: it says which of the others stay here. */
@@ -165,21 +198,24 @@ static apr_status_t client_fields(head_t *h)
     request_rec *r = h->rq->r;
     const apr_array_header_t *arr = apr_table_elts(r->headers_in);
     const apr_table_entry_t *e = (const apr_table_entry_t *)arr->elts;
-    rp_hdr_e *ids = apr_palloc(r->pool, (apr_size_t)(arr->nelts + 1) * sizeof(*ids));
+    rp_seen_t *s = &h->rq->seen;
     apr_status_t rv = APR_SUCCESS;
     int i;
 
+    if (!still_seen(s, arr, e)) {
+        memset(s, 0, sizeof(*s));
+        rp_request_look(h->rq);
+    }
     for (i = 0; i < arr->nelts && rv == APR_SUCCESS; i++) {
-        ids[i] = rp_hdr_id(e[i].key, strlen(e[i].key));
-        if (ids[i] == RP_HDR_CONNECTION) {
+        if (s->fields[i].id == RP_HDR_CONNECTION) {
             rv = rp_conntok_add(&h->nominated, e[i].val);
         }
-        else if (ids[i] == RP_HDR_HOST && h->host == NULL) {
+        else if (s->fields[i].id == RP_HDR_HOST && h->host == NULL) {
             h->host = e[i].val;
         }
     }
     for (i = 0; i < arr->nelts && rv == APR_SUCCESS; i++) {
-        pass_field(h, ids[i], e[i].key, e[i].val);
+        pass_field(h, s->fields[i].id, e[i].key, s->fields[i].name_len, e[i].val);
     }
     return rv;
 }
@@ -203,7 +239,7 @@ static void via_field(head_t *h)
     rp_request_t *rq = h->rq;
 
     if (rq->sconf->via == RP_VIA_ON || rq->sconf->via == RP_VIA_FULL) {
-        add(h, "Via", join(rq->r->pool, h->fwd[FWD_VIA], rp_request_via(rq, rq->r->proto_num)));
+        ADD(h, RP_HDR_VIA, "Via", join(rq->r->pool, h->fwd[FWD_VIA], rp_request_via(rq, rq->r->proto_num)));
     }
 }
 
@@ -214,18 +250,18 @@ static void forwarded_fields(head_t *h)
     apr_pool_t *p = r->pool;
 
     if (rp_switch(rq->dconf->add_headers, 1)) {
-        add(h, "X-Forwarded-For", join(p, h->fwd[FWD_FOR], r->useragent_ip));
+        ADD(h, RP_HDR_X_FORWARDED_FOR, "X-Forwarded-For", join(p, h->fwd[FWD_FOR], r->useragent_ip));
         if (h->host != NULL) {
-            add(h, "X-Forwarded-Host", join(p, h->fwd[FWD_HOST], h->host));
+            ADD(h, RP_HDR_X_FORWARDED_HOST, "X-Forwarded-Host", join(p, h->fwd[FWD_HOST], h->host));
         }
         else if (h->fwd[FWD_HOST] != NULL) {
-            add(h, "X-Forwarded-Host", h->fwd[FWD_HOST]);
+            ADD(h, RP_HDR_X_FORWARDED_HOST, "X-Forwarded-Host", h->fwd[FWD_HOST]);
         }
-        add(h, "X-Forwarded-Server", join(p, h->fwd[FWD_SERVER], r->server->server_hostname));
+        ADD(h, RP_HDR_X_FORWARDED_SERVER, "X-Forwarded-Server", join(p, h->fwd[FWD_SERVER], r->server->server_hostname));
     }
     if (rq->dconf->forwarded_proto == 2
-        || (rq->dconf->forwarded_proto == 1 && apr_table_get(r->headers_in, "X-Forwarded-Proto") == NULL)) {
-        add(h, "X-Forwarded-Proto", ap_http_scheme(r));
+        || (rq->dconf->forwarded_proto == 1 && rq->seen.value[RP_HDR_X_FORWARDED_PROTO] == NULL)) {
+        ADD(h, RP_HDR_X_FORWARDED_PROTO, "X-Forwarded-Proto", ap_http_scheme(r));
     }
 }
 
@@ -273,7 +309,7 @@ apr_status_t rp_request_head_build(void *ctx, rp_req_framing_e framing, apr_int6
         return rv;
     }
     if (!h.max_forwards_seen && rq->sconf->max_forwards >= 0) {
-        add(&h, "Max-Forwards", apr_itoa(r->pool, rq->sconf->max_forwards));
+        ADD(&h, RP_HDR_MAX_FORWARDS, "Max-Forwards", apr_itoa(r->pool, rq->sconf->max_forwards));
     }
     via_field(&h);
     forwarded_fields(&h);

@@ -240,9 +240,8 @@ apr_status_t rp_endpoint_get(rp_endpoints_t *eps, const rp_endpoint_key_t *key, 
     return rv;
 }
 
-void rp_endpoint_hold(rp_endpoint_t *ep, apr_time_t now_us)
+void rp_endpoint_hold(rp_endpoint_t *ep)
 {
-    (void)now_us; /* only unconfigured ones are ranked, and those come from rp_endpoint_get */
     (void)__atomic_add_fetch(&ep->users, 1, __ATOMIC_ACQ_REL);
 }
 

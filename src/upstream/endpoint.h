@@ -89,7 +89,7 @@ apr_status_t rp_endpoint_get(rp_endpoints_t *eps, const rp_endpoint_key_t *key, 
                              apr_time_t now_us, rp_endpoint_t **out) RP_WARN_UNUSED;
 /** Hold an endpoint that is known already and configured, or held by the caller already (a worker's
  * cached one). */
-void rp_endpoint_hold(rp_endpoint_t *ep, apr_time_t now_us);
+void rp_endpoint_hold(rp_endpoint_t *ep);
 /** Undo one rp_endpoint_get or rp_endpoint_hold. NULL is fine. */
 void rp_endpoint_release(rp_endpoint_t *ep);
 

@@ -365,7 +365,7 @@ apr_status_t rp_pool_take(rp_endpoint_t *ep, rp_worker_t *w, void *pinned_to, in
         rp_permit_release(w);
         return rv;
     }
-    rp_endpoint_hold(ep, now_us);
+    rp_endpoint_hold(ep);
     *out = conn;
     return APR_SUCCESS;
 }

@@ -62,7 +62,7 @@ apr_status_t rp_worker_child_init(rp_worker_t *w, apr_pool_t *pool)
     APR_RING_INIT(&w->shared.waiters, rp_waiter_t, link);
     memset(&w->own_stat, 0, sizeof(w->own_stat));
     w->stat = &w->own_stat;
-    w->endpoint = NULL;
+    w->endpoint[0] = w->endpoint[1] = NULL;
     err = pthread_mutex_init(&w->shared.mutex, NULL);
     if (err != 0) {
         return err;

@@ -40,7 +40,8 @@ typedef struct rp_worker_t {
     /** Per child, set by rp_worker_child_init. */
     rp_worker_stat_t *stat;             /**< shared with other children, or own_stat; never NULL */
     rp_worker_stat_t own_stat;
-    struct rp_endpoint_t *endpoint;     /**< when SNI and source do not vary per request */
+    struct rp_endpoint_t *endpoint[2];  /**< atomic: when SNI and source do not vary per request, that of the child [0] and that of the
+                                             event loop that used it first [1], which others may not use: see its owner */
     const char *authority;              /**< rp_url_authority of url: the Host header */
     const char *match;                  /**< rp_url_str of url: what rp_worker_index_find compares */
     struct {

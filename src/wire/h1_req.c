@@ -151,9 +151,9 @@ static int own_field(const rp_req_head_t *h, rp_hdr_e id)
 
 static rp_req_err_e field_line(sink_t *s, const rp_req_head_t *h, const rp_req_field_t *f)
 {
-    apr_size_t name_len = strlen(f->name);
+    apr_size_t name_len = f->name_len ? f->name_len : strlen(f->name);
     apr_size_t value_len = strlen(f->value);
-    rp_hdr_e id = rp_hdr_id(f->name, name_len);
+    rp_hdr_e id = f->name_len ? (rp_hdr_e)f->id : rp_hdr_id(f->name, name_len);
 
     if (id == RP_HDR_OTHER && !rp_hdr_name_ok(f->name, name_len)) { /* a known name is a token */
         return RP_REQ_BAD_NAME;

@@ -26,8 +26,10 @@ typedef enum rp_req_conn_e {
 } rp_req_conn_e;
 
 typedef struct rp_req_field_t {
-    const char *name;  /**< NUL-terminated */
-    const char *value; /**< NUL-terminated */
+    const char *name;    /**< NUL-terminated */
+    const char *value;   /**< NUL-terminated */
+    apr_size_t name_len; /**< strlen of name, or 0: not measured yet */
+    int id;              /**< rp_hdr_id of name; only where name_len is not 0 */
 } rp_req_field_t;
 
 /** All that goes into a head. The caller has applied the header rules; fields must not hold Host,

@@ -180,7 +180,7 @@ static void try_request(apr_pool_t *pool, const rp_h1_resp_t *r, const uint8_t *
                         const char *raw)
 {
     const char *colon = strchr(raw, ':');
-    rp_req_field_t *fields = apr_palloc(pool, sizeof(*fields) * (size_t)(r->nfields + 1));
+    rp_req_field_t *fields = apr_pcalloc(pool, sizeof(*fields) * (size_t)(r->nfields + 1));
     rp_req_head_t h;
     const char *out;
     apr_size_t n;

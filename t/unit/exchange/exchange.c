@@ -175,6 +175,41 @@ START_TEST(permit_in_hand_is_given_back_by_an_abort)
 }
 END_TEST
 
+static int buckets_freed;
+
+static void count_free(void *data)
+{
+    (void)data;
+    buckets_freed++;
+}
+
+/* Memory of buckets belongs to no pool: a request that is dropped half-way must not keep it. */
+START_TEST(pool_that_goes_frees_the_buckets_of_its_exchange)
+{
+    static char bytes[] = "x";
+    static const rp_client_ops_t none;
+    apr_pool_t *parent = NULL, *pool = NULL;
+    apr_bucket_alloc_t *ba;
+    rp_exchange_t *ex;
+    int i;
+
+    ck_assert_int_eq(apr_pool_create(&parent, NULL), APR_SUCCESS);
+    ck_assert_int_eq(apr_pool_create(&pool, parent), APR_SUCCESS);
+    ba = apr_bucket_alloc_create(parent);
+    ex = rp_exchange_create(pool, ba, &base_conf, &none, NULL);
+    buckets_freed = 0;
+    for (i = 0; i < 4; i++) {
+        apr_bucket_brigade *const all[] = {ex->kept, ex->out, ex->in, ex->bb};
+
+        APR_BRIGADE_INSERT_TAIL(all[i], apr_bucket_heap_create(bytes, 1, count_free, ba));
+        ck_assert_ptr_eq(all[i]->bucket_alloc, ba);
+    }
+    apr_pool_destroy(pool);
+    ck_assert_int_eq(buckets_freed, 4);
+    apr_pool_destroy(parent);
+}
+END_TEST
+
 START_TEST(name_that_cannot_be_resolved_is_502)
 {
     script_t s = {.responses = {""}, .resolve_fails = 1};
@@ -411,5 +446,6 @@ int main(void)
     tcase_add_test(tc, spooled_body_goes_again_whole);
     tcase_add_test(tc, first_attempt_takes_what_the_settings_allow);
     tcase_add_test(tc, answer_that_asks_to_close_is_heard);
+    tcase_add_test(tc, pool_that_goes_frees_the_buckets_of_its_exchange);
     return world_main(tc);
 }
