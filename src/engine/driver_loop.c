@@ -307,6 +307,16 @@ void rp_owned_abort(rp_owned_t *o)
     rp_owned_step(o, 0);
 }
 
+int rp_owned_end_tunnel(rp_owned_t *o)
+{
+    if (o->state != RP_OWNED_EXCHANGE || !rp_exchange_tunnel(o->suspended.ex)) {
+        return 0;
+    }
+    rp_exchange_tunnel_end(o->suspended.ex, now(o));
+    rp_owned_step(o, 0);
+    return 1;
+}
+
 void rp_owned_unhook(rp_owned_t *o)
 {
     if (o->backend != NULL) {

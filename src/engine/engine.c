@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "engine/gate.h"
+#include "engine/tunnels.h"
 #include "upstream/buffer.h"
 #include "upstream/clock.h"
 
@@ -26,6 +27,8 @@
 #define KEEP_SMALL 16 /* read buffers that a loop keeps; few hold bytes at any moment */
 #define KEEP_LARGE 4
 #define CARE_EVERY_US 1000000
+#define STOPPING_CARE_US 250000
+#define TUNNELS_A_TURN 50      /* that are ended at once */
 #define HELPERS_END_US 1500000 /* after that a stop waits for no helper: the parent sends its first second signal after 3 s */
 
 /** Of this child; set before its threads run. */
@@ -136,6 +139,38 @@ rp_lane_e rp_engine_lane(const request_rec *r)
     return o == NULL ? RP_LANE_BLOCKING : o->lane;
 }
 
+/* ---- what is looked at now and then ---- */
+
+/* 1: there are more of them. */
+static int end_tunnels(rp_engine_loop_t *el)
+{
+    rp_owned_t *o = APR_RING_FIRST(&el->owned); /* the oldest connection */
+    int n = 0;
+
+    while (o != APR_RING_SENTINEL(&el->owned, rp_owned_t, link) && n < TUNNELS_A_TURN) {
+        rp_owned_t *next = APR_RING_NEXT(o, link);
+
+        n += rp_owned_end_tunnel(o);
+        o = next;
+    }
+    return n == TUNNELS_A_TURN;
+}
+
+/* Idle connections grow old although no request comes, and tunnels may have to end. */
+static void on_care(rp_timer_t *t, apr_time_t now_us)
+{
+    rp_engine_loop_t *el = RP_ENGINE_LOOP_OF(t, care_timer);
+    apr_interval_time_t next_us = el->stopping ? STOPPING_CARE_US : CARE_EVERY_US;
+
+    rp_pool_maintain(el->endpoints, now_us);
+    if (el->stopping && rp_tunnels_must_end(now_us) && end_tunnels(el)) {
+        next_us = 0; /* the next turn: others come first */
+    }
+    if (rp_loop_timer(el->loop, &el->care_timer, now_us + next_us) != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, el->server, "RP0313: no memory for a timer: idle connections age only when others are put back");
+    }
+}
+
 /* ---- stop ---- */
 
 /* Graceful: idle connections end at once, the others after their request; new ones after their first. */
@@ -154,12 +189,15 @@ static void on_stop(rp_post_t *post)
         rp_owned_retire(o);
         o = next;
     }
+    on_care(&el->care_timer, rp_loop_now_us(el->loop));
 }
 
 /* May come twice, on any thread. */
 static void child_stopping(apr_pool_t *pchild, int graceful)
 {
     int i;
+
+    rp_tunnels_stopping();
 
     (void)pchild;
     (void)graceful;
@@ -233,17 +271,6 @@ static apr_status_t stop(void *unused)
 }
 
 /* ---- start ---- */
-
-/* Idle connections grow old although no request comes. */
-static void on_care(rp_timer_t *t, apr_time_t now_us)
-{
-    rp_engine_loop_t *el = RP_ENGINE_LOOP_OF(t, care_timer);
-
-    rp_pool_maintain(el->endpoints, now_us);
-    if (rp_loop_timer(el->loop, &el->care_timer, now_us + CARE_EVERY_US) != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, el->server, "RP0313: no memory for a timer: idle connections age only when others are put back");
-    }
-}
 
 static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
 {

@@ -203,6 +203,8 @@ apr_status_t rp_owned_push(rp_owned_t *o);
 /* driver_loop.c */
 /** Step the exchange with what is ready. */
 void rp_owned_step(rp_owned_t *o, unsigned ready);
+/** End its tunnel, when it has one. 1: it had. o may be gone. */
+int rp_owned_end_tunnel(rp_owned_t *o);
 /** The exchange is over or dropped: no wake-up of its comes any more. */
 void rp_owned_unhook(rp_owned_t *o);
 /** The client is gone: end the exchange, as soon as no helper and no permit is on its way to it. */

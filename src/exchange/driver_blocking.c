@@ -16,6 +16,7 @@
 #define NOFD_POLL_MAX_MS 20  /* ... to this */
 #define READ_WAIT_US 500000  /* so long a read waits for the backend by itself; after that the client is watched as well */
 #define GONE_LOOK_MS 1000    /* how often a client without descriptor is asked whether it is still there */
+#define TUNNEL_LOOK_MS 1000  /* how often a tunnel is asked for whether it may go on */
 #define BODY_LOOK_MS 1000    /* a client's body is looked for now and then although nothing came: filters with time limits of
                                 their own (mod_reqtimeout) notice only then */
 
@@ -25,15 +26,16 @@ typedef struct nofd_t {
     apr_off_t bytes; /* what it had given when that was chosen */
 } nofd_t;
 
-static int wait_ms(const rp_wait_t *wait, apr_time_t now_us)
+static int wait_ms(const rp_exchange_t *ex)
 {
-    apr_time_t left = wait->deadline_us - now_us;
+    apr_time_t left = ex->wait.deadline_us - rp_clock_now_us();
+    int most = ex->tunnel ? TUNNEL_LOOK_MS : 60000;
 
     if (left <= 0) {
         return 0;
     }
     left = (left + 999) / 1000;
-    return left > 60000 ? 60000 : (int)left;
+    return left > most ? most : (int)left;
 }
 
 static short poll_events(unsigned mask, unsigned rd, unsigned wr)
@@ -100,7 +102,7 @@ static unsigned nofd_ready(unsigned client_mask, nofd_t *nofd, apr_off_t bytes, 
 static unsigned wait_backend(rp_exchange_t *ex, const rp_blocking_client_t *client, void *ctx, int *gone)
 {
     const rp_wait_t *wait = rp_exchange_wait(ex);
-    int timeout = wait_ms(wait, rp_clock_now_us());
+    int timeout = wait_ms(ex);
     struct pollfd fds[2] = { /* poll looks away from -1 */
         {.fd = wait->mask ? rp_conn_fd(rp_exchange_conn(ex)) : -1,
          .events = poll_events(wait->mask, RP_WAIT_BACKEND_READ, RP_WAIT_BACKEND_WRITE)},
@@ -127,7 +129,7 @@ static unsigned wait_io(rp_exchange_t *ex, const rp_blocking_client_t *client, v
     unsigned client_mask = wait->mask & (RP_WAIT_CLIENT_READ | RP_WAIT_CLIENT_WRITE);
     unsigned backend_mask = wait->mask & (RP_WAIT_BACKEND_READ | RP_WAIT_BACKEND_WRITE);
     unsigned ready = 0;
-    int timeout = wait_ms(wait, rp_clock_now_us());
+    int timeout = wait_ms(ex);
     int nready;
     struct pollfd fds[2];
     nfds_t n = 0;
@@ -195,6 +197,9 @@ rp_step_e rp_exchange_run(rp_exchange_t *ex, const rp_blocking_client_t *client,
     nofd_t nofd = {0, 0};
 
     for (;;) {
+        if (ex->tunnel && client->tunnel_over != NULL && client->tunnel_over(rp_clock_now_us())) {
+            rp_exchange_tunnel_end(ex, rp_clock_now_us());
+        }
         rp_step_e step = rp_exchange_step(ex, rp_clock_now_us(), ready);
         unsigned mask = rp_exchange_wait(ex)->mask;
 

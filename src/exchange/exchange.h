@@ -174,6 +174,8 @@ int rp_exchange_head_sent(const rp_exchange_t *ex);
 int rp_exchange_body_read(const rp_exchange_t *ex);
 /** 1 while a tunnel is or was open. */
 int rp_exchange_tunnel(const rp_exchange_t *ex);
+/** End an open tunnel as if both sides had; step() then says RP_STEP_DONE. */
+void rp_exchange_tunnel_end(rp_exchange_t *ex, apr_time_t now_us);
 /** Records so far, oldest first. */
 const rp_attempt_t *rp_exchange_attempts(const rp_exchange_t *ex, int *n);
 
@@ -192,6 +194,7 @@ typedef struct rp_blocking_client_t {
     int (*input_pending)(void *ctx); /**< 1: client bytes can be had without the socket (decrypted already), may be NULL */
     int (*gone)(void *ctx); /**< without a descriptor: 1 when the client has left; may be NULL */
     int eof_is_gone;    /**< a client that ends its stream has left, although it might still read */
+    int (*tunnel_over)(apr_time_t now_us); /**< asked once a second: 1 when tunnels have to end; may be NULL */
 } rp_blocking_client_t;
 rp_step_e rp_exchange_run(rp_exchange_t *ex, const rp_blocking_client_t *client, void *ctx) RP_WARN_UNUSED;
 

@@ -59,6 +59,8 @@ static const rp_failure_t table[RP_FAIL_COUNT] = {
     ROW(RP_FAIL_CLIENT_GONE, "client-gone", "the client closed the connection", 400, 0, 0, RP_FAULT_CLIENT),
     ROW(RP_FAIL_BAD_REQUEST, "bad-request", "the request can not be passed on", 400, 0, 0, RP_FAULT_CLIENT),
     ROW(RP_FAIL_INTERNAL, "internal", "the proxy failed", 500, 0, 0, RP_FAULT_OURS),
+    ROW(RP_FAIL_TUNNEL_SHUTDOWN, "tunnel-shutdown", "the server restarts or stops, and its tunnels end", 503, 0, 0,
+        RP_FAULT_NOBODY),
 };
 
 const rp_failure_t *rp_failure(rp_reason_e reason)

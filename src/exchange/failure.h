@@ -43,6 +43,7 @@ typedef enum rp_reason_e {
     RP_FAIL_BAD_REQUEST,
     /* ours */
     RP_FAIL_INTERNAL,
+    RP_FAIL_TUNNEL_SHUTDOWN,
     RP_FAIL_COUNT
 } rp_reason_e;
 

@@ -149,6 +149,15 @@ static rp_move_e tunnel_end(rp_exchange_t *ex)
     return rp_ex_go(ex, RP_EX_DONE);
 }
 
+void rp_exchange_tunnel_end(rp_exchange_t *ex, apr_time_t now_us)
+{
+    if (ex->state == RP_EX_TUNNEL) {
+        ex->now_us = now_us;
+        ex->at->reason = RP_FAIL_TUNNEL_SHUTDOWN;
+        (void)tunnel_end(ex);
+    }
+}
+
 static unsigned pump_wants(const rp_pump_t *p, unsigned rd, unsigned wr)
 {
     if (p->start < p->end) {

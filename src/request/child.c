@@ -6,6 +6,7 @@
 #include <http_core.h>
 
 #include "engine/limits.h"
+#include "engine/tunnels.h"
 #include "upstream/caretaker.h"
 
 static rp_endpoints_t *child_endpoints;
@@ -145,6 +146,7 @@ static void child_init(apr_pool_t *p, server_rec *main_server)
         child_endpoints = NULL;
     }
     apr_pool_cleanup_register(p, NULL, child_exit, apr_pool_cleanup_null);
+    rp_tunnels_child_init(main_server, rp_server_conf(main_server)->tunnel_shutdown_us);
     if (child_endpoints != NULL) {
         engine.stat = rp_metrics_child_stat();
         rp_engine_child_init(p, main_server, &engine);

@@ -4,6 +4,7 @@
  * r->output_filters, the raw connection for tunnels.
  */
 #include "request/request.h"
+#include "engine/tunnels.h"
 
 #include <apr_buckets.h>
 #include <apr_file_io.h>
@@ -317,6 +318,7 @@ static apr_status_t tunnel_start(void *ctx, const rp_h1_resp_t *resp)
     c->keepalive = AP_CONN_CLOSE;
     remove_reqtimeout(c);
     rq->tunnel_in = apr_brigade_create(r->pool, c->bucket_alloc);
+    rp_tunnels_count(r);
     return c->aborted ? APR_ECONNABORTED : APR_SUCCESS;
 }
 

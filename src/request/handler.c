@@ -14,6 +14,7 @@
 
 #include "exchange/count.h"
 #include "config/hosts.h"
+#include "engine/tunnels.h"
 #include "metrics/flights.h"
 #include "upstream/clock.h"
 #include "wire/headers.h"
@@ -591,7 +592,7 @@ static int run(rp_request_t *rq)
 {
     request_rec *r = rq->r;
     rp_blocking_client_t client = {.fd = rp_client_fd(r), .input_pending = input_pending, .gone = stream_gone,
-                                   .eof_is_gone = rq->env.eof_is_gone};
+                                   .eof_is_gone = rq->env.eof_is_gone, .tunnel_over = rp_tunnels_must_end};
     int status = OK;
 
     rq->ex = rp_exchange_create(r->pool, r->connection->bucket_alloc, &rq->exconf, &rp_client_ops, rq);

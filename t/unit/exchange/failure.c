@@ -134,6 +134,7 @@ START_TEST(every_reason_can_be_reached)
     memset(&W, 0, sizeof(W));
     reached[RP_FAIL_CLIENT_BODY_BAD] = 1; /* send: body_shorter_than_announced_is_the_clients_fault */
     reached[RP_FAIL_TUNNEL_TIMEOUT] = 1;  /* tunnel: idle_tunnel_ends_in_silence */
+    reached[RP_FAIL_TUNNEL_SHUTDOWN] = 1; /* tunnel: tunnel_can_be_ended_from_outside */
     reached[RP_FAIL_NONE] = reached[RP_FAIL_NO_MEMBER] = reached[RP_FAIL_INTERNAL] = 1; /* not the exchange's */
     for (k = 0; k < RP_FAIL_COUNT; k++) {
         ck_assert_msg(reached[k], "%s", rp_failure((rp_reason_e)k)->name);

@@ -81,6 +81,29 @@ START_TEST(idle_tunnel_ends_in_silence)
 }
 END_TEST
 
+START_TEST(tunnel_can_be_ended_from_outside)
+{
+    rp_exchange_conf_t c = upgrade_conf();
+    script_t s = {.responses = {HEAD_101 "hi"}, .tunnel_in = "", .tunnel_open = 1};
+    const rp_attempt_t *at;
+    int n;
+    rp_exchange_t *ex = world_begin(&W, &s, &c, 0);
+
+    W.stop_idle = 1;
+    ck_assert_int_eq(world_run(&W, -1), RP_STEP_WAIT);
+    ck_assert_int_eq(rp_exchange_tunnel(ex), 1);
+    rp_exchange_tunnel_end(ex, W.now);
+    ck_assert_int_eq(rp_exchange_step(ex, W.now, 0), RP_STEP_DONE);
+    world_settle(&W);
+    ck_assert_int_eq(rp_exchange_reason(ex), RP_FAIL_NONE);
+    at = rp_exchange_attempts(ex, &n);
+    ck_assert_int_eq(at[n - 1].reason, RP_FAIL_TUNNEL_SHUTDOWN);
+    ck_assert_int_eq(W.refused[0], RP_REFUSE_TUNNEL);
+    rp_exchange_tunnel_end(ex, W.now); /* again */
+    ck_assert_int_eq(rp_exchange_step(ex, W.now, 0), RP_STEP_DONE);
+}
+END_TEST
+
 START_TEST(bytes_behind_the_101_arrive_however_many)
 {
     static char text[8100];
@@ -125,6 +148,7 @@ int main(void)
     tcase_add_test(tc, end_of_the_backend_leaves_the_other_way_open);
     tcase_add_test(tc, side_that_cannot_half_close_ends_the_tunnel);
     tcase_add_test(tc, idle_tunnel_ends_in_silence);
+    tcase_add_test(tc, tunnel_can_be_ended_from_outside);
     tcase_add_test(tc, bytes_behind_the_101_arrive_however_many);
     tcase_add_test(tc, encrypted_bytes_of_a_tunnel_are_waited_for);
     tcase_add_test(tc, client_that_takes_nothing_stops_the_tunnels_reading);
