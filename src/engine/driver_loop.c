@@ -8,6 +8,7 @@
 
 #include <http_core.h>
 #include <http_log.h>
+#include <stdlib.h>
 
 #include "upstream/clock.h"
 
@@ -50,18 +51,22 @@ static void unwatch(rp_conn_t *conn)
     if (bw->user != NULL) {
         bw->user->backend = NULL;
     }
+    free(bw);
 }
 
 static rp_backend_watch_t *watch(rp_owned_t *o, rp_conn_t *conn)
 {
-    rp_backend_watch_t *bw = apr_pcalloc(conn->pool, sizeof(*bw));
-    apr_status_t rv;
+    rp_backend_watch_t *bw = calloc(1, sizeof(*bw));
+    apr_status_t rv = APR_ENOMEM;
 
-    bw->loop = o->el->loop;
-    bw->conn = conn;
-    bw->watch = rp_loop_watch(bw->loop, rp_conn_fd(conn), on_backend, bw, &rv);
-    if (bw->watch == NULL) {
+    if (bw != NULL) {
+        bw->loop = o->el->loop;
+        bw->conn = conn;
+        bw->watch = rp_loop_watch(bw->loop, rp_conn_fd(conn), on_backend, bw, &rv);
+    }
+    if (rv != APR_SUCCESS) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, o->r, "RP0307: a backend connection can not be watched");
+        free(bw);
         return NULL;
     }
     conn->watch = bw;

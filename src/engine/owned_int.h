@@ -59,7 +59,7 @@ typedef struct rp_engine_loop_t {
     server_rec *server;
 } rp_engine_loop_t;
 
-/** Watch of one backend connection. In the connection's own pool. */
+/** Watch of one backend connection; as long as its socket. */
 typedef struct rp_backend_watch_t {
     rp_loop_t *loop;
     rp_watch_t *watch;

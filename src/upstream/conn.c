@@ -9,18 +9,16 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <apr_portable.h>
 #include <apr_strings.h>
 
 #include "upstream/clock.h"
 #include "upstream/endpoint.h"
 #include "upstream/worker.h"
-
-#define CONN_KEEP_FREE 32768 /* bytes that a connection's allocator keeps of what was freed */
 
 static const rp_tls_provider_t *tls_provider;
 
@@ -39,16 +37,12 @@ int rp_conn_fd(const rp_conn_t *conn) { return conn == NULL ? -1 : conn->fd; }
 
 rp_conn_t *rp_conn_create(struct rp_endpoint_t *ep, struct rp_worker_t *w)
 {
-    apr_pool_t *pool = NULL;
-    rp_conn_t *conn;
+    rp_conn_t *conn = calloc(1, sizeof(*conn));
 
-    if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS) {
+    if (conn == NULL) {
         return NULL;
     }
-    apr_allocator_max_free_set(apr_pool_allocator_get(pool), CONN_KEEP_FREE);
-    conn = apr_pcalloc(pool, sizeof(*conn));
     APR_RING_ELEM_INIT(conn, link);
-    conn->pool = pool;
     conn->endpoint = ep;
     conn->worker = w;
     conn->is_tls = ep != NULL && ep->key.is_tls;
@@ -73,17 +67,18 @@ void rp_conn_destroy(rp_conn_t *conn)
         return;
     }
     close_socket(conn);
-    apr_pool_destroy(conn->pool);
+    free(conn);
 }
 
 /* ---- connect ---- */
 
 static void copy_addr(rp_conn_t *conn, const apr_sockaddr_t *addr)
 {
-    apr_sockaddr_t *copy = apr_pmemdup(conn->pool, addr, sizeof(*addr));
+    apr_sockaddr_t *copy = &conn->addr_own;
 
-    copy->pool = conn->pool;
-    copy->hostname = addr->hostname ? apr_pstrdup(conn->pool, addr->hostname) : NULL;
+    *copy = *addr;
+    copy->pool = NULL;
+    copy->hostname = NULL; /* the name lives with its endpoint, the path of a unix socket in sa */
     copy->servname = NULL;
     copy->next = NULL;
     if (addr->ipaddr_ptr != NULL) { /* points into the structure itself */
@@ -97,7 +92,7 @@ static void print_addr(rp_conn_t *conn)
     char ip[INET6_ADDRSTRLEN + 1];
 
     if (conn->addr->family == APR_UNIX) {
-        apr_snprintf(conn->addr_str, sizeof(conn->addr_str), "unix:%s", conn->addr->hostname);
+        apr_snprintf(conn->addr_str, sizeof(conn->addr_str), "unix:%s", conn->addr->sa.unx.sun_path);
     }
     else if (apr_sockaddr_ip_getbuf(ip, sizeof(ip), conn->addr) != APR_SUCCESS) {
         apr_cpystrn(conn->addr_str, "unprintable", sizeof(conn->addr_str));
@@ -123,54 +118,55 @@ static void bind_source(rp_conn_t *conn)
      * the limit. */
     (void)setsockopt(conn->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
 #endif
-    (void)apr_socket_opt_set(conn->sock, APR_SO_REUSEADDR, on);
-    (void)apr_socket_bind(conn->sock, src);
+    (void)setsockopt(conn->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    (void)bind(conn->fd, (const struct sockaddr *)&src->sa, src->salen);
 }
 
 static void set_options(rp_conn_t *conn)
 {
     const rp_worker_params_t *p = conn->worker ? &conn->worker->params : NULL;
+    int on = 1;
 
     if (conn->addr->family != APR_UNIX) {
-        (void)apr_socket_opt_set(conn->sock, APR_TCP_NODELAY, 1);
+        (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         if (p != NULL && p->keepalive == RP_ON) {
-            (void)apr_socket_opt_set(conn->sock, APR_SO_KEEPALIVE, 1);
+            (void)setsockopt(conn->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
         }
     }
     if (p != NULL && p->receivebuffersize > 0) {
-        (void)apr_socket_opt_set(conn->sock, APR_SO_RCVBUF, (apr_int32_t)p->receivebuffersize);
+        int size = (int)p->receivebuffersize;
+
+        (void)setsockopt(conn->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
     }
 }
 
 static apr_status_t open_socket(rp_conn_t *conn)
 {
-    int protocol = conn->addr->family == APR_UNIX ? 0 : APR_PROTO_TCP;
-    apr_os_sock_t fd;
-    apr_status_t rv =
-        apr_socket_create(&conn->sock, conn->addr->family, SOCK_STREAM, protocol, conn->pool);
+    int protocol = conn->addr->family == APR_UNIX ? 0 : IPPROTO_TCP;
 
-    if (rv != APR_SUCCESS) {
-        conn->sock = NULL;
-        return rv;
+    conn->fd = socket(conn->addr->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+    if (conn->fd < 0) {
+        return errno;
     }
-    (void)apr_os_sock_get(&fd, conn->sock);
-    conn->fd = fd;
-    rv = apr_socket_timeout_set(conn->sock, 0); /* non-blocking */
-    if (rv == APR_SUCCESS) {
-        set_options(conn);
-        bind_source(conn);
-    }
-    return rv;
+    set_options(conn);
+    bind_source(conn);
+    return APR_SUCCESS;
 }
 
 static void note_local_port(rp_conn_t *conn)
 {
-    apr_sockaddr_t *local = NULL;
+    union {
+        struct sockaddr sa;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } local;
+    socklen_t len = sizeof(local);
 
-    if (conn->addr->family != APR_UNIX
-        && apr_socket_addr_get(&local, APR_LOCAL, conn->sock) == APR_SUCCESS) {
-        conn->local_port = local->port;
+    if (conn->addr->family == APR_UNIX || getsockname(conn->fd, &local.sa, &len) < 0) {
+        return;
     }
+    conn->local_port =
+        ntohs(local.sa.sa_family == AF_INET6 ? local.in6.sin6_port : local.in.sin_port);
 }
 
 static void connected(rp_conn_t *conn)
@@ -191,7 +187,10 @@ apr_status_t rp_conn_connect_start(rp_conn_t *conn, apr_sockaddr_t *addr, apr_ti
     conn->opened_us = now_us;
     rv = open_socket(conn);
     if (rv == APR_SUCCESS) {
-        rv = apr_socket_connect(conn->sock, conn->addr);
+        rv = connect(conn->fd, (const struct sockaddr *)&conn->addr->sa, conn->addr->salen) < 0
+                 ? errno
+                 : APR_SUCCESS;
+        rv = rv == EINTR ? EINPROGRESS : rv; /* it goes on nevertheless */
     }
     if (rv == APR_SUCCESS) {
         connected(conn);
@@ -337,9 +336,8 @@ static int plain_buffered(rp_conn_t *conn)
 
 static void plain_close(rp_conn_t *conn)
 {
-    if (conn->sock != NULL) {
-        (void)apr_socket_close(conn->sock);
-        conn->sock = NULL;
+    if (conn->fd >= 0) {
+        (void)close(conn->fd);
     }
     conn->fd = -1;
     conn->state = RP_CONN_CLOSED;

@@ -56,13 +56,12 @@ struct rp_conn_t {
     rp_conn_state_e state;
     struct rp_endpoint_t *endpoint;
     struct rp_worker_t *worker;       /**< whose permit it holds */
-    apr_pool_t *pool;                 /**< its own; destroyed with it */
     const rp_conn_ops_t *ops;
     void *io;                         /**< of ops */
-    apr_socket_t *sock;
-    int fd;                           /**< of sock, or -1 */
+    int fd;                           /**< the socket, or -1 */
     int is_tls;                       /**< CONNECTED is not READY yet: a handshake follows */
-    apr_sockaddr_t *addr;             /**< address it is or was connected to; own copy */
+    apr_sockaddr_t *addr;             /**< address it is or was connected to: addr_own, or NULL */
+    apr_sockaddr_t addr_own;
     char addr_str[64];                /**< printable, "ip:port" or "unix:/path" (cut) */
     int local_port;
     unsigned long requests;           /**< complete exchanges so far: 0 = fresh */
@@ -80,9 +79,9 @@ struct rp_conn_t {
     void *pinned_to;       /**< client connection it belongs to (NTLM, Negotiate), or NULL */
 };
 
-/** Make a connection object in state NEW with a pool of its own (own allocator: it may be used on
- * any thread, one at a time). ep and w are borrowed for its life and may be NULL in tests. NULL
- * when memory or the pool is missing. */
+/** Make a connection object in state NEW, of malloc alone: it may be used on any thread, one at a
+ * time, and costs no pool. ep and w are borrowed for its life and may be NULL in tests. NULL when
+ * memory is missing. */
 rp_conn_t *rp_conn_create(struct rp_endpoint_t *ep, struct rp_worker_t *w);
 /** Close what is open and free it. No counters, no permits: that is the pool's business. */
 void rp_conn_destroy(rp_conn_t *conn);
@@ -129,7 +128,7 @@ extern const rp_conn_ops_t rp_conn_plain_ops;
  * and RP_CONN_READY after success. */
 typedef struct rp_tls_provider_t {
     /** The configuration is the endpoint's key.ssl_conf (and key.ssl_server), which outlives the
-     * connection. *reason: a constant or text from conn->pool. APR_ENOTIMPL: TLS to backends is not
+     * connection. *reason: a constant. APR_ENOTIMPL: TLS to backends is not
      * switched on there; APR_TIMEUP; other: failed. After a failure only rp_pool_put (or
      * rp_conn_reset) may follow. */
     apr_status_t (*handshake)(rp_conn_t *conn, apr_interval_time_t timeout_us, const char **reason);

@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <apr_portable.h>
 #include <apr_strings.h>
 #include <httpd.h>
 #include <http_config.h>
@@ -29,11 +30,13 @@
 #define TAKE_MAX 65536         /* plain bytes that one sendv encrypts */
 #define PENDING_MAX 262144     /* encrypted bytes kept; more is a bug or a hostile handshake */
 #define PENDING_KEEP 16384     /* of the memory for them, what is kept when they are out */
+#define KEEP_FREE 32768        /* freed bytes that the pool of a connection keeps */
 #define FILL_MAX 16384         /* plain bytes asked from mod_ssl at once (it gives at most 8192) */
 
 typedef struct tls_io_t {
     rp_conn_t *conn;
-    apr_pool_t *pool;            /* of the conn_rec; a child of the connection's */
+    apr_pool_t *pool;            /* of the conn_rec, with an allocator of its own */
+    apr_socket_t *sock;          /* the connection's, as httpd knows it; closes the descriptor, or NULL */
     conn_rec *c;
     apr_bucket_alloc_t *ba;
     apr_bucket_brigade *in;      /* decrypted bytes that nobody took yet */
@@ -411,6 +414,9 @@ static void tls_close(rp_conn_t *conn)
         }
         conn->io = NULL;
         free_pending(io);
+        if (io->sock != NULL) {
+            conn->fd = -1; /* the pool closes it */
+        }
         apr_pool_destroy(io->pool); /* frees the SSL object and all buckets */
     }
     conn->ops = &rp_conn_plain_ops;
@@ -451,9 +457,10 @@ static tls_io_t *io_create(rp_conn_t *conn)
     apr_pool_t *pool = NULL;
     tls_io_t *io;
 
-    if (apr_pool_create(&pool, conn->pool) != APR_SUCCESS) {
+    if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS) {
         return NULL;
     }
+    apr_allocator_max_free_set(apr_pool_allocator_get(pool), KEEP_FREE);
     apr_pool_tag(pool, "rp_conn_tls");
     io = apr_pcalloc(pool, sizeof(*io));
     io->conn = conn;
@@ -465,13 +472,28 @@ static tls_io_t *io_create(rp_conn_t *conn)
     return io;
 }
 
+/* What httpd calls a connected socket. Its pool closes the descriptor from here on. */
+static apr_status_t socket_make(rp_conn_t *conn, tls_io_t *io)
+{
+    apr_os_sock_info_t info = {.os_sock = &conn->fd, .remote = (struct sockaddr *)&conn->addr->sa,
+                               .family = conn->addr->family, .type = SOCK_STREAM};
+    apr_status_t rv = apr_os_sock_make(&io->sock, &info, io->pool);
+
+    return rv == APR_SUCCESS ? apr_socket_timeout_set(io->sock, 0) : rv; /* as it is: non-blocking */
+}
+
 /* The conn_rec, bound to the configuration, with mod_ssl's filters and ours. */
 static apr_status_t conn_rec_make(rp_conn_t *conn, tls_io_t *io, const char **reason)
 {
     const rp_endpoint_key_t *key = &conn->endpoint->key;
-    conn_rec *c = ap_run_create_connection(io->pool, server_of(conn), conn->sock, 0, NULL, io->ba);
+    conn_rec *c;
     int rc;
 
+    if (socket_make(conn, io) != APR_SUCCESS) {
+        *reason = "out of memory";
+        return APR_ENOMEM;
+    }
+    c = ap_run_create_connection(io->pool, server_of(conn), io->sock, 0, NULL, io->ba);
     if (c == NULL) {
         *reason = "the connection was lost before the TLS handshake";
         return APR_ECONNRESET;
@@ -490,7 +512,7 @@ static apr_status_t conn_rec_make(rp_conn_t *conn, tls_io_t *io, const char **re
                   "virtual host or <Proxy> section of this destination, and load mod_ssl";
         return APR_ENOTIMPL;
     }
-    rc = ap_run_pre_connection(c, conn->sock);
+    rc = ap_run_pre_connection(c, io->sock);
     if (rc != OK && rc != DONE) {
         *reason = "a module refused the connection to the backend (pre_connection)";
         return APR_EGENERAL;
