@@ -14,7 +14,9 @@
 #include <strings.h>
 #include <sys/socket.h>
 
-#define READ_SIZE 16384     /* bytes asked of a socket at once */
+#include "upstream/buffer.h"
+
+#define READ_SIZE 16384     /* bytes asked of the filters below at once */
 #define CORE_ASK 65536      /* more than CORE_IN ever holds */
 
 static ap_filter_rec_t *in_rec, *net_rec;
@@ -39,35 +41,40 @@ static apr_status_t refuse_to_wait(rp_owned_t *o)
 
 /* ---- the socket ---- */
 
-static ssize_t receive(const rp_owned_t *o, char buf[READ_SIZE])
+static ssize_t receive(const rp_owned_t *o, char *buf, apr_size_t size)
 {
     ssize_t n;
 
     do {
-        n = recv(o->fd, buf, READ_SIZE, MSG_DONTWAIT);
+        n = recv(o->fd, buf, size, MSG_DONTWAIT);
     } while (n < 0 && errno == EINTR);
     return n;
 }
 
+/* The buffer is the thread's again when its last byte was served: a client that waits, or is idle, has none. */
 static apr_status_t sock_read(rp_owned_t *o, apr_bucket_brigade *bb)
 {
-    char buf[READ_SIZE];
-    ssize_t n = receive(o, buf);
+    apr_size_t size = o->read_large ? RP_BUFFER_LARGE : RP_BUFFER_SMALL;
+    char *buf = rp_buffer_get(size);
+    ssize_t n = receive(o, buf, size);
+    int err = errno;
 
     if (n > 0) {
-        APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_heap_create(buf, (apr_size_t)n, NULL, o->c->bucket_alloc));
-        if ((apr_size_t)n < sizeof(buf) && !o->peer_eof && o->on_loop) {
+        o->read_large = (apr_size_t)n == size;
+        if ((apr_size_t)n < size && !o->peer_eof && o->on_loop) {
             o->readable = 0; /* edge-triggered: more will be announced */
         }
+        APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_heap_create(buf, (apr_size_t)n, rp_buffer_free, o->c->bucket_alloc));
         return APR_SUCCESS;
     }
+    rp_buffer_free(buf);
     if (n == 0) {
         return APR_EOF;
     }
     if (o->on_loop) {
         o->readable = 0;
     }
-    return errno;
+    return err;
 }
 
 /* What CORE_IN read ahead before the connection was ours. */
@@ -474,7 +481,7 @@ apr_status_t rp_owned_discard(rp_owned_t *o)
     if (!o->readable && !o->peer_eof) {
         return APR_EAGAIN;
     }
-    n = receive(o, buf);
+    n = receive(o, buf, sizeof(buf));
     if (n > 0) {
         return APR_SUCCESS;
     }

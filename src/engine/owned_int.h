@@ -100,6 +100,7 @@ struct rp_owned_t {
     apr_bucket_brigade *ahead;   /**< read from the socket, and not served to the filters above it yet */
     apr_status_t in_status;      /**< APR_SUCCESS, or what ended the input */
     int readable;                /**< the socket may have bytes */
+    int read_large;              /**< the last read filled its buffer: the next one is large */
     int peer_eof;                /**< its FIN was announced: do not clear readable before it was read */
     int in_maybe;                /**< filters between us and the socket may hold bytes */
     int plain;                   /**< no, they can not: only the socket tells */
