@@ -31,6 +31,7 @@ static void on_backend(void *baton, unsigned events)
     }
     bw->eof |= (events & (RP_EV_EOF | RP_EV_GONE)) != 0;
     if (bw->user != NULL) {
+        bw->user->trimmed = 0;
         if (!bw->user->helper_busy) {
             rp_owned_step(bw->user, 0);
         }
@@ -238,6 +239,23 @@ static unsigned over(rp_owned_t *o, unsigned mask)
     return ready;
 }
 
+/* Until when it waits, with looks in between. */
+static void set_wait_timer(rp_owned_t *o)
+{
+    const rp_wait_t *wait = rp_exchange_wait(o->suspended.ex);
+    apr_time_t due_us = wait->deadline_us;
+
+    o->look = (wait->mask & RP_WAIT_CLIENT_READ) && !rp_exchange_tunnel(o->suspended.ex) && due_us - now(o) > BODY_LOOK_US;
+    if (o->look) {
+        due_us = now(o) + BODY_LOOK_US;
+    }
+    if (!o->trimmed && due_us - now(o) > RP_TRIM_AFTER_US) {
+        o->look = 0;
+        due_us = now(o) + RP_TRIM_AFTER_US;
+    }
+    set_timer(o, due_us);
+}
+
 /* The exchange waits. What it can be told at once, 0: nothing yet. */
 static unsigned arrange(rp_owned_t *o)
 {
@@ -256,8 +274,7 @@ static unsigned arrange(rp_owned_t *o)
         ready = over(o, wait->mask);
     }
     if (ready == 0) {
-        o->look = (wait->mask & RP_WAIT_CLIENT_READ) && !rp_exchange_tunnel(o->suspended.ex) && wait->deadline_us - now(o) > BODY_LOOK_US;
-        set_timer(o, o->look ? now(o) + BODY_LOOK_US : wait->deadline_us);
+        set_wait_timer(o);
     }
     return ready;
 }
@@ -295,6 +312,19 @@ void rp_owned_step(rp_owned_t *o, unsigned ready)
         }
         settle_backend(o);
     }
+}
+
+void rp_owned_wait_over(rp_owned_t *o)
+{
+    if (!o->trimmed) {
+        rp_owned_trim(o);
+        if (!o->helper_busy && now(o) < rp_exchange_wait(o->suspended.ex)->deadline_us) {
+            set_wait_timer(o);
+            return;
+        }
+    }
+    o->in_maybe |= o->look;
+    rp_owned_step(o, 0);
 }
 
 void rp_owned_abort(rp_owned_t *o)

@@ -115,7 +115,10 @@ static void await_head(rp_owned_t *o)
         set_timer(o, o->head_since_us + head_time(o));
     }
     else if (!rp_timer_is_set(&o->timer)) {
-        set_timer(o, now(o) + (o->requests > 0 ? o->keepalive_us : HEAD_FIRST_US));
+        apr_interval_time_t patience = o->requests > 0 ? o->keepalive_us : HEAD_FIRST_US;
+
+        o->idle_until_us = now(o) + patience;
+        set_timer(o, patience > RP_TRIM_IDLE_AFTER_US ? now(o) + RP_TRIM_IDLE_AFTER_US : o->idle_until_us);
     }
 }
 
@@ -249,6 +252,7 @@ static void start_request(rp_owned_t *o)
     o->requests++;
     o->handoff = RP_HANDOFF_NO;
     o->suspended.ex = NULL;
+    o->trimmed = 0;
     o->lane = RP_LANE_INLINE;
     c->cs->state = CONN_STATE_PROCESSING;
     r = ap_read_request(c);
@@ -367,6 +371,7 @@ static void on_event(void *baton, unsigned events)
         o->heard |= events;
         return;
     }
+    o->trimmed = 0;
     rp_owned_note(o, events);
     if (o->state == RP_OWNED_EXCHANGE && client_left(o, events)) {
         rp_owned_abort(o);
@@ -382,6 +387,10 @@ static void head_timeout(rp_owned_t *o)
         o->head_late = 1;
         start_request(o);
     }
+    else if (now(o) < o->idle_until_us) { /* only so far that its memory may be given back */
+        rp_owned_trim(o);
+        set_timer(o, o->idle_until_us);
+    }
     else {
         o->closing = 1;
         rp_owned_after_request(o);
@@ -396,10 +405,7 @@ static void on_timer(rp_timer_t *t, apr_time_t now_us)
     switch (o->state) {
     case RP_OWNED_ADOPTING: rp_owned_adopted(o); return;
     case RP_OWNED_HEAD: head_timeout(o); return;
-    case RP_OWNED_EXCHANGE:
-        o->in_maybe |= o->look;
-        rp_owned_step(o, 0);
-        return;
+    case RP_OWNED_EXCHANGE: rp_owned_wait_over(o); return;
     case RP_OWNED_DRAIN:
         o->c->aborted = 1; /* it takes nothing */
         drain(o);
@@ -446,6 +452,7 @@ void rp_owned_adopted(rp_owned_t *o)
         rp_stat_add(&o->el->stat->connections, 1);
     }
     o->adopted_us = now(o);
+    rp_owned_trim_init(o);
     if (o->el->buried) {
         return;
     }

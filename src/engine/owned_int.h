@@ -112,6 +112,8 @@ struct rp_owned_t {
     rp_chunk_gate_t gate;
     int gated;                   /**< the request's body is chunked: the gate says what may be served */
     apr_time_t head_since_us;    /**< first byte of a head */
+    apr_time_t idle_until_us;    /**< so long a head may let itself be waited for */
+    int trimmed;                 /**< nothing has happened since memory was given back */
     int head_late;               /**< the time for the head is over */
 
     /* output: filter_out.c */
@@ -222,6 +224,17 @@ void rp_bury_interrupt(rp_engine_loop_t *el);
 void rp_bury_settle(rp_engine_loop_t *el);
 /** Close all connections, before the pools go that they use. el->loop is gone. */
 void rp_bury_loop(rp_engine_loop_t *el);
+
+/** The timer of a suspended request is due. */
+void rp_owned_wait_over(rp_owned_t *o);
+
+/* trim.c */
+#define RP_TRIM_AFTER_US 100000       /**< a request or tunnel that has waited so long gives back the memory it does not use */
+#define RP_TRIM_IDLE_AFTER_US 1000000 /**< and so an idle connection, whose next request would need it again */
+/** The connection was adopted: its allocator keeps less. */
+void rp_owned_trim_init(rp_owned_t *o);
+/** Give back what the connection's allocator keeps. Only while nobody else uses the connection. */
+void rp_owned_trim(rp_owned_t *o);
 
 /* lane.c */
 /** All modules are loaded: find the filters that may stand in an inline request. */
