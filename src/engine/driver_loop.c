@@ -14,6 +14,7 @@
 
 #define BODY_LOOK_US 1000000 /* a body is looked for now and then although nothing came: filters with time limits of their own
                                 (mod_reqtimeout) notice only then */
+#define SLOW_NAME_US 1000000 /* a name that is not found only after that long is asked for by one thread at a time */
 
 static apr_time_t now(const rp_owned_t *o) { return rp_loop_now_us(o->el->loop); }
 
@@ -122,30 +123,68 @@ static void on_helped(rp_post_t *post)
     rp_owned_step(o, 0);
 }
 
+static void look_up(rp_owned_t *o)
+{
+    rp_address_t *address = &rp_exchange_endpoint(o->suspended.ex)->address;
+    apr_time_t began = rp_clock_now_us();
+
+    /* Another request may have asked for the same name while this one waited in line. */
+    if (rp_address_lookups(address) != o->helper_lookups && rp_address_cached(address, began, -1, &o->helper_addrs) == APR_SUCCESS) {
+        o->helper_rv = APR_SUCCESS;
+        return;
+    }
+    o->helper_rv = rp_address_resolve(address, began, &o->helper_addrs);
+    __atomic_store_n(&o->job.group->good, o->helper_rv == APR_SUCCESS || rp_clock_now_us() - began < SLOW_NAME_US, __ATOMIC_RELAXED);
+}
+
+static void shake_hands(rp_owned_t *o)
+{
+    const rp_tls_provider_t *tls = rp_conn_tls_provider();
+    rp_exchange_t *ex = o->suspended.ex;
+
+    if (tls == NULL) {
+        o->helper_rv = APR_ENOTIMPL;
+        return;
+    }
+    o->helper_rv = tls->handshake(rp_exchange_conn(ex), o->job.deadline_us - rp_clock_now_us(), &o->helper_reason);
+    __atomic_store_n(&o->job.group->good, !APR_STATUS_IS_TIMEUP(o->helper_rv), __ATOMIC_RELAXED);
+}
+
+static void nobody_free(rp_owned_t *o)
+{
+    o->helper_rv = APR_TIMEUP;
+    o->helper_reason = "no helper thread was free for it in time; one at a time tries a backend that does not answer";
+}
+
 static void on_helper(rp_job_t *job, apr_thread_t *thread, int late)
 {
     rp_owned_t *o = RP_OWNED_OF(job, job);
-    rp_exchange_t *ex = o->suspended.ex;
 
     (void)thread;
-    o->helper_addrs = NULL;
-    o->helper_reason = NULL;
     if (late) {
-        o->helper_rv = APR_TIMEUP;
-        o->helper_reason = "no helper thread was free in time";
+        nobody_free(o);
     }
-    else if (rp_exchange_wait(ex)->mask & RP_WAIT_RESOLVE) {
-        o->helper_rv = rp_address_resolve(&rp_exchange_endpoint(ex)->address, rp_clock_now_us(), &o->helper_addrs);
+    else if (rp_exchange_wait(o->suspended.ex)->mask & RP_WAIT_RESOLVE) {
+        look_up(o);
     }
     else {
-        const rp_tls_provider_t *tls = rp_conn_tls_provider();
-
-        o->helper_rv = tls == NULL ? APR_ENOTIMPL
-                                   : tls->handshake(rp_exchange_conn(ex), rp_exchange_wait(ex)->deadline_us - rp_clock_now_us(),
-                                                    &o->helper_reason);
+        shake_hands(o);
     }
+}
+
+static void through(rp_job_t *job)
+{
+    rp_owned_t *o = RP_OWNED_OF(job, job);
+
     o->post.fn = on_helped;
     rp_loop_post(o->el->loop, &o->post);
+}
+
+static void set_timer(rp_owned_t *o, apr_time_t due_us)
+{
+    if (rp_loop_timer(o->el->loop, &o->timer, due_us) != APR_SUCCESS) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, o->r, "RP0308: no memory for a timer: this request waits without a limit");
+    }
 }
 
 static void ask_helper(rp_owned_t *o)
@@ -153,10 +192,27 @@ static void ask_helper(rp_owned_t *o)
     rp_exchange_t *ex = o->suspended.ex;
 
     o->helper_busy = 1;
+    o->helper_addrs = NULL;
+    o->helper_reason = NULL;
+    o->helper_lookups = rp_address_lookups(&rp_exchange_endpoint(ex)->address);
     o->job.fn = on_helper;
+    o->job.done = through;
+    o->job.group = &rp_exchange_endpoint(ex)->dial;
     o->job.deadline_us = rp_exchange_wait(ex)->deadline_us;
     if (rp_helpers_submit(o->el->dialers, &o->job) != APR_SUCCESS) {
-        on_helper(&o->job, NULL, 1);
+        nobody_free(o);
+        through(&o->job);
+        return;
+    }
+    set_timer(o, o->job.deadline_us);
+}
+
+/* The deadline passed while no helper had begun. */
+static void helper_overdue(rp_owned_t *o)
+{
+    if (now(o) >= o->job.deadline_us && rp_helpers_cancel(o->el->dialers, &o->job)) {
+        nobody_free(o);
+        through(&o->job);
     }
 }
 
@@ -210,13 +266,6 @@ int rp_owned_leave_line(rp_owned_t *o)
 }
 
 /* ---- steps ---- */
-
-static void set_timer(rp_owned_t *o, apr_time_t due_us)
-{
-    if (rp_loop_timer(o->el->loop, &o->timer, due_us) != APR_SUCCESS) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, o->r, "RP0308: no memory for a timer: this request waits without a limit");
-    }
-}
 
 /* Which of the waits are over already. */
 static unsigned over(rp_owned_t *o, unsigned mask)
@@ -283,8 +332,12 @@ void rp_owned_step(rp_owned_t *o, unsigned ready)
 {
     rp_exchange_t *ex = o->suspended.ex;
 
-    if (o->helper_busy || (o->waiting_for != NULL && now(o) >= rp_exchange_wait(ex)->deadline_us && !rp_owned_leave_line(o))) {
+    if (o->helper_busy) {
+        helper_overdue(o);
         return; /* it comes back by itself */
+    }
+    if (o->waiting_for != NULL && now(o) >= rp_exchange_wait(ex)->deadline_us && !rp_owned_leave_line(o)) {
+        return; /* so does a permit */
     }
     if (o->waiting_for != NULL) {
         return;
@@ -329,10 +382,11 @@ void rp_owned_wait_over(rp_owned_t *o)
 
 void rp_owned_abort(rp_owned_t *o)
 {
-    if (o->helper_busy) {
+    if (o->helper_busy && !rp_helpers_cancel(o->el->dialers, &o->job)) {
         o->doomed = 1;
         return;
     }
+    o->helper_busy = 0;
     if (!rp_owned_leave_line(o)) {
         o->doomed = 1; /* the permit is on its way */
         return;

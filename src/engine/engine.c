@@ -30,6 +30,7 @@
 #define STOPPING_CARE_US 250000
 #define TUNNELS_A_TURN 50      /* that are ended at once */
 #define HELPERS_END_US 1500000 /* after that a stop waits for no helper: the parent sends its first second signal after 3 s */
+#define DIALERS_MOST 256 /* threads that wait for resolvers and for TLS handshakes of backends; they need little but a stack */
 
 /** Of this child; set before its threads run. */
 static struct {
@@ -96,8 +97,8 @@ int rp_engine_announce(server_rec *s, const rp_engine_conf_t *conf)
         return OK;
     }
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
-                 "RP0311: event loops are on: %d of them in each child, up to %d helper threads and as many for names and handshakes; backends without max= take as many connections "
-                 "as there are requests", conf->loops, conf->helpers);
+                 "RP0311: event loops are on: %d of them in each child, up to %d helper threads and %d for names and handshakes; backends without max= take as many connections "
+                 "as there are requests", conf->loops, conf->helpers, DIALERS_MOST);
     if (!rp_scoreboard_has_room()) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
                      "RP0316: ThreadLimit equals ThreadsPerChild, so that the scoreboard has no slot for the loops and mod_status does not count "
@@ -323,7 +324,7 @@ void rp_engine_child_init(apr_pool_t *pchild, server_rec *s, const rp_engine_con
     apr_pool_pre_cleanup_register(pchild, NULL, stop);
     rv = rp_helpers_create(&engine.helpers, pchild, conf->helpers);
     if (rv == APR_SUCCESS) {
-        rv = rp_helpers_create(&engine.dialers, pchild, conf->helpers);
+        rv = rp_helpers_create(&engine.dialers, pchild, DIALERS_MOST);
     }
     for (i = 0; i < conf->loops && rv == APR_SUCCESS; i++) {
         engine.loops[i].server = s;

@@ -41,6 +41,7 @@ static void on_back(rp_post_t *post)
 {
     rp_owned_t *o = RP_OWNED_OF(post, post);
 
+    rp_loop_timer_cancel(o->el->loop, &o->timer);
     o->state = RP_OWNED_REQUEST;
     o->on_loop = 1;
     o->c->current_thread = o->el->thread;
@@ -67,6 +68,8 @@ static void come_back(rp_owned_t *o)
     rp_loop_post(o->el->loop, &o->post);
 }
 
+static void through(rp_job_t *job) { come_back(RP_OWNED_OF(job, job)); }
+
 static void on_helper(rp_job_t *job, apr_thread_t *thread, int late)
 {
     rp_owned_t *o = RP_OWNED_OF(job, job);
@@ -83,7 +86,14 @@ static void on_helper(rp_job_t *job, apr_thread_t *thread, int late)
             rp_owned_finish(o->r, o->handoff == RP_HANDOFF_ERROR ? o->final_status : run_handler(o->r, o->handler));
         }
     }
-    come_back(o);
+}
+
+void rp_owned_no_helper(rp_owned_t *o)
+{
+    if (rp_helpers_cancel(o->el->helpers, &o->job)) {
+        o->late = 1;
+        on_back(&o->post);
+    }
 }
 
 void rp_owned_to_helper(rp_owned_t *o)
@@ -92,8 +102,11 @@ void rp_owned_to_helper(rp_owned_t *o)
     o->lane = RP_LANE_HANDOFF;
     o->on_loop = 0; /* from here on it is the helper's */
     o->job.fn = on_helper;
+    o->job.done = through;
+    o->job.group = NULL;
     o->job.deadline_us = rp_clock_now_us() + QUEUE_WAIT_US;
-    if (rp_helpers_submit(o->el->helpers, &o->job) != APR_SUCCESS) {
+    if (rp_loop_timer(o->el->loop, &o->timer, o->job.deadline_us) != APR_SUCCESS
+        || rp_helpers_submit(o->el->helpers, &o->job) != APR_SUCCESS) {
         o->late = 1;
         come_back(o);
     }

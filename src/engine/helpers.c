@@ -10,6 +10,8 @@
 #include "upstream/clock.h"
 
 #define QUEUE_PER_THREAD 64 /* jobs that may wait for each thread of the pool; more is overload, said at once */
+#define SHARE 8             /* 1/8 of the threads: most of a group, and what is kept for groups that are known to be good */
+#define STACK_SIZE 524288   /* of a thread; what it does not use costs address space only */
 
 #ifdef RP_HELPERS_PLAIN_THREADS
 #define thread_create apr_thread_create /* unit tests link without httpd */
@@ -28,9 +30,13 @@ struct rp_helpers_t {
     int max;
     pthread_mutex_t mutex;
     pthread_cond_t work, gone;
+    int fresh_most, group_most;
     struct {
-        rp_job_t *first, **tail;
-        int queued, threads, idle, stop;
+        struct rp_job_ring_t ready, fresh; /* jobs that may run; fresh: nothing good is known of their groups */
+        int runnable;                      /* in these two */
+        int fresh_running;
+        int queued;                        /* all that wait, the parked ones too */
+        int threads, idle, stop;
         apr_uint64_t jobs, late;
     } shared;
 };
@@ -65,23 +71,124 @@ apr_status_t rp_helpers_create(rp_helpers_t **out, apr_pool_t *pool, int max)
         return APR_FROM_OS_ERROR(err);
     }
     hs->max = max > 0 ? max : 1;
-    hs->shared.tail = &hs->shared.first;
+    hs->group_most = hs->max > SHARE ? hs->max / SHARE : 1;
+    hs->fresh_most = hs->max > 1 ? hs->max - hs->group_most : 1;
+    APR_RING_INIT(&hs->shared.ready, rp_job_t, link);
+    APR_RING_INIT(&hs->shared.fresh, rp_job_t, link);
     *out = hs;
     return threads_pool(hs);
 }
 
+/* ---- threads ---- */
+
+static void *APR_THREAD_FUNC helper(apr_thread_t *thread, void *data);
+
+static apr_status_t start_thread(rp_helpers_t *hs)
+{
+    apr_threadattr_t *attr = NULL;
+    apr_thread_t *thread = NULL;
+    apr_status_t rv = apr_threadattr_create(&attr, hs->threads);
+
+    if (rv == APR_SUCCESS) {
+        (void)apr_threadattr_detach_set(attr, 1);
+        (void)apr_threadattr_stacksize_set(attr, STACK_SIZE);
+        rv = thread_create(&thread, attr, helper, hs, hs->threads);
+    }
+    return rv;
+}
+
+/* More jobs than idle threads: one more thread when there may be one. Without any thread nothing would ever run. */
+static apr_status_t staff_locked(rp_helpers_t *hs)
+{
+    apr_status_t rv;
+
+    if (hs->shared.idle > hs->shared.runnable || hs->shared.threads >= hs->max) {
+        return APR_SUCCESS;
+    }
+    rv = start_thread(hs);
+    if (rv == APR_SUCCESS) {
+        hs->shared.threads++;
+        return APR_SUCCESS;
+    }
+    return hs->shared.threads > 0 ? APR_SUCCESS : APR_EAGAIN;
+}
+
+/* ---- groups ---- */
+
+static int is_good(const rp_dial_group_t *g) { return __atomic_load_n(&g->good, __ATOMIC_RELAXED); }
+
+static int has_room(const rp_helpers_t *hs, const rp_dial_group_t *g)
+{
+    return hs->shared.stop || g->running < (is_good(g) ? hs->group_most : 1);
+}
+
+/* It may run. */
+static void make_runnable_locked(rp_helpers_t *hs, rp_job_t *job)
+{
+    if (job->group != NULL) {
+        job->group->running++;
+    }
+    if (job->group == NULL || is_good(job->group)) {
+        job->place = RP_JOB_READY;
+        APR_RING_INSERT_TAIL(&hs->shared.ready, job, rp_job_t, link);
+    }
+    else {
+        job->place = RP_JOB_FRESH;
+        APR_RING_INSERT_TAIL(&hs->shared.fresh, job, rp_job_t, link);
+    }
+    hs->shared.runnable++;
+    (void)pthread_cond_signal(&hs->work);
+}
+
+static void enqueue_locked(rp_helpers_t *hs, rp_job_t *job)
+{
+    rp_dial_group_t *g = job->group;
+
+    APR_RING_ELEM_INIT(job, link);
+    job->fresh = 0;
+    hs->shared.queued++;
+    if (g != NULL && APR_RING_FIRST(&g->parked) == NULL) { /* all zero */
+        APR_RING_INIT(&g->parked, rp_job_t, link);
+    }
+    if (g == NULL || has_room(hs, g)) {
+        make_runnable_locked(hs, job);
+        return;
+    }
+    job->place = RP_JOB_PARKED;
+    APR_RING_INSERT_TAIL(&g->parked, job, rp_job_t, link);
+}
+
+/* A job of this group is over, or was taken back: who is next. */
+static void leave_group_locked(rp_helpers_t *hs, rp_dial_group_t *g)
+{
+    g->running--;
+    while (!APR_RING_EMPTY(&g->parked, rp_job_t, link) && has_room(hs, g)) {
+        rp_job_t *job = APR_RING_FIRST(&g->parked);
+
+        APR_RING_REMOVE(job, link);
+        (void)staff_locked(hs); /* else a thread that is busy comes to it later */
+        make_runnable_locked(hs, job);
+    }
+}
+
+/* Out of its queue. */
+static void take_out_locked(rp_helpers_t *hs, rp_job_t *job)
+{
+    APR_RING_REMOVE(job, link);
+    hs->shared.runnable -= job->place != RP_JOB_PARKED;
+    hs->shared.queued--;
+    job->place = RP_JOB_NOWHERE;
+}
+
 /* ---- a thread ---- */
 
-static rp_job_t *pop_locked(rp_helpers_t *hs)
+/* The job to run now, or NULL. Groups of which nothing is known come first: there are few such jobs at a time. */
+static rp_job_t *next_locked(const rp_helpers_t *hs)
 {
-    rp_job_t *job = hs->shared.first;
-
-    hs->shared.first = job->next;
-    if (hs->shared.first == NULL) {
-        hs->shared.tail = &hs->shared.first;
+    if (!APR_RING_EMPTY(&hs->shared.fresh, rp_job_t, link) && (hs->shared.stop || hs->shared.fresh_running < hs->fresh_most)) {
+        return APR_RING_FIRST(&hs->shared.fresh);
     }
-    hs->shared.queued--;
-    return job;
+    return APR_RING_EMPTY(&hs->shared.ready, rp_job_t, link) ? NULL : APR_RING_FIRST(&hs->shared.ready);
 }
 
 /* 1: there is a job or the end; 0: idle for too long. */
@@ -91,22 +198,34 @@ static int wait_locked(rp_helpers_t *hs)
     int err = 0;
 
     hs->shared.idle++;
-    while (hs->shared.first == NULL && !hs->shared.stop && err != ETIMEDOUT) {
+    while (next_locked(hs) == NULL && !hs->shared.stop && err != ETIMEDOUT) {
         err = pthread_cond_timedwait(&hs->work, &hs->mutex, &ts);
     }
     hs->shared.idle--;
-    return hs->shared.first != NULL || hs->shared.stop;
+    return next_locked(hs) != NULL || hs->shared.stop;
 }
 
 static void run_job(rp_helpers_t *hs, rp_job_t *job, apr_thread_t *thread)
 {
     int late = hs->shared.stop || rp_clock_now_us() >= job->deadline_us;
 
+    job->fresh = job->place == RP_JOB_FRESH;
+    take_out_locked(hs, job);
+    hs->shared.fresh_running += job->fresh;
     hs->shared.jobs++;
     hs->shared.late += late ? 1 : 0;
     (void)pthread_mutex_unlock(&hs->mutex);
     job->fn(job, thread, late);
     (void)pthread_mutex_lock(&hs->mutex);
+    hs->shared.fresh_running -= job->fresh;
+    if (job->group != NULL) {
+        leave_group_locked(hs, job->group);
+    }
+    if (job->done != NULL) {
+        (void)pthread_mutex_unlock(&hs->mutex);
+        job->done(job); /* and it may be gone */
+        (void)pthread_mutex_lock(&hs->mutex);
+    }
 }
 
 static void *APR_THREAD_FUNC helper(apr_thread_t *thread, void *data)
@@ -115,8 +234,10 @@ static void *APR_THREAD_FUNC helper(apr_thread_t *thread, void *data)
 
     (void)pthread_mutex_lock(&hs->mutex);
     for (;;) {
-        if (hs->shared.first != NULL) {
-            run_job(hs, pop_locked(hs), thread);
+        rp_job_t *job = next_locked(hs);
+
+        if (job != NULL) {
+            run_job(hs, job, thread);
         }
         else if (hs->shared.stop || !wait_locked(hs)) {
             break;
@@ -128,40 +249,11 @@ static void *APR_THREAD_FUNC helper(apr_thread_t *thread, void *data)
     return NULL;
 }
 
-static apr_status_t start_thread(rp_helpers_t *hs)
-{
-    apr_threadattr_t *attr = NULL;
-    apr_thread_t *thread = NULL;
-    apr_status_t rv = apr_threadattr_create(&attr, hs->threads);
-
-    if (rv == APR_SUCCESS) {
-        (void)apr_threadattr_detach_set(attr, 1);
-        rv = thread_create(&thread, attr, helper, hs, hs->threads);
-    }
-    return rv;
-}
-
 /* ---- callers ---- */
 
-static int has_room_locked(const rp_helpers_t *hs)
+static int takes_more_locked(const rp_helpers_t *hs)
 {
     return !hs->shared.stop && hs->shared.queued < hs->max * QUEUE_PER_THREAD;
-}
-
-/* More jobs than idle threads: one more thread when there may be one. Without any thread nothing would ever run. */
-static apr_status_t staff_locked(rp_helpers_t *hs)
-{
-    apr_status_t rv;
-
-    if (hs->shared.idle > hs->shared.queued || hs->shared.threads >= hs->max) {
-        return APR_SUCCESS;
-    }
-    rv = start_thread(hs);
-    if (rv == APR_SUCCESS) {
-        hs->shared.threads++;
-        return APR_SUCCESS;
-    }
-    return hs->shared.threads > 0 ? APR_SUCCESS : APR_EAGAIN;
 }
 
 apr_status_t rp_helpers_submit(rp_helpers_t *hs, rp_job_t *job)
@@ -169,18 +261,31 @@ apr_status_t rp_helpers_submit(rp_helpers_t *hs, rp_job_t *job)
     apr_status_t rv = APR_EAGAIN;
 
     (void)pthread_mutex_lock(&hs->mutex);
-    if (has_room_locked(hs)) {
+    if (takes_more_locked(hs)) {
         rv = staff_locked(hs);
     }
     if (rv == APR_SUCCESS) {
-        job->next = NULL;
-        *hs->shared.tail = job;
-        hs->shared.tail = &job->next;
-        hs->shared.queued++;
-        (void)pthread_cond_signal(&hs->work);
+        enqueue_locked(hs, job);
     }
     (void)pthread_mutex_unlock(&hs->mutex);
     return rv;
+}
+
+int rp_helpers_cancel(rp_helpers_t *hs, rp_job_t *job)
+{
+    int waits, parked;
+
+    (void)pthread_mutex_lock(&hs->mutex);
+    waits = job->place != RP_JOB_NOWHERE;
+    parked = job->place == RP_JOB_PARKED;
+    if (waits) {
+        take_out_locked(hs, job);
+    }
+    if (waits && !parked && job->group != NULL) {
+        leave_group_locked(hs, job->group);
+    }
+    (void)pthread_mutex_unlock(&hs->mutex);
+    return waits;
 }
 
 /* Until all threads are gone, or the deadline. */

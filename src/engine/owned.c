@@ -411,8 +411,8 @@ static void on_timer(rp_timer_t *t, apr_time_t now_us)
         drain(o);
         return;
     case RP_OWNED_LINGER: rp_owned_close(o); return;
+    case RP_OWNED_HELPER: rp_owned_no_helper(o); return;
     case RP_OWNED_REQUEST:
-    case RP_OWNED_HELPER:
     case RP_OWNED_CLOSED: return;
     }
 }

@@ -73,7 +73,7 @@ typedef struct rp_backend_watch_t {
  * An owned connection. One thread has it at a time; it changes hands by messages, which order what was written before them:
  *  - an MPM thread, until its message of the suspend hook;
  *  - the loop, in all states but HELPER;
- *  - a helper, in state HELPER: from rp_helpers_submit to its message. The loop may then touch what is marked [loop] and nothing else, not even to
+ *  - a helper, in state HELPER: from rp_helpers_submit to its message, but for rp_helpers_cancel. The loop may then touch what is marked [loop] and nothing else, not even to
  *    read; the helper nothing that is marked so, but `post` at its end. Events that come meanwhile wait in `heard`.
  * While a dialer looks a name up or makes a handshake (helper_busy) the connection stays the loop's; the dialer has the exchange and its
  * backend connection, and the members named helper_*, and the loop keeps off those.
@@ -147,6 +147,7 @@ struct rp_owned_t {
     rp_backend_watch_t *backend;
     apr_status_t helper_rv;
     rp_addrset_t *helper_addrs;
+    apr_uint32_t helper_lookups;  /**< of the name, when it was asked for */
     const char *helper_reason;
     unsigned requests;
 };
@@ -243,6 +244,8 @@ void rp_lane_child_init(void);
 /* handoff.c */
 /** Give the request to a helper. */
 void rp_owned_to_helper(rp_owned_t *o);
+/** The time in which a helper should have come is over: when none has begun, the request ends with 503. Loop thread. */
+void rp_owned_no_helper(rp_owned_t *o);
 
 /* scoreboard.c */
 /** 1: ThreadLimit leaves a slot beyond ThreadsPerChild. */

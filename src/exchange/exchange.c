@@ -414,6 +414,10 @@ static rp_move_e connect_next(rp_exchange_t *ex)
         ex->connect_deadline_us = ex->now_us + ex->conf.connect_us;
         return rp_ex_go(ex, RP_EX_CONNECTING);
     }
+    if (APR_STATUS_IS_EMFILE(rv) && rp_pool_free_one(ex->conf.endpoint->owner)) {
+        ex->addr_next--; /* the same again: an idle connection is worth less than a request */
+        return rp_ex_go(ex, RP_EX_CONNECT);
+    }
     return next_address(ex, rv);
 }
 

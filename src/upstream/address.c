@@ -163,7 +163,7 @@ static void publish(rp_address_t *a, rp_addrset_t *set, apr_time_t now_us)
     rp_addrset_unref(old);
 }
 
-static apr_uint32_t lookups(rp_address_t *a)
+apr_uint32_t rp_address_lookups(rp_address_t *a)
 {
     apr_uint32_t n;
 
@@ -175,7 +175,7 @@ static apr_uint32_t lookups(rp_address_t *a)
 
 apr_status_t rp_address_resolve(rp_address_t *a, apr_time_t now_us, rp_addrset_t **out)
 {
-    apr_uint32_t before = lookups(a);
+    apr_uint32_t before = rp_address_lookups(a);
     apr_status_t rv = APR_EAGAIN;
 
     *out = NULL;
@@ -183,7 +183,7 @@ apr_status_t rp_address_resolve(rp_address_t *a, apr_time_t now_us, rp_addrset_t
         return rp_address_cached(a, now_us, -1, out);
     }
     apr_thread_mutex_lock(a->resolving);
-    if (lookups(a) != before) { /* another caller asked while we waited for the lock */
+    if (rp_address_lookups(a) != before) { /* another caller asked while we waited for the lock */
         rv = rp_address_cached(a, now_us, -1, out);
     }
     if (rv != APR_SUCCESS) {

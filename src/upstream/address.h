@@ -57,6 +57,9 @@ apr_status_t rp_address_cached(rp_address_t *a, apr_time_t now_us, apr_interval_
 apr_status_t rp_address_resolve(rp_address_t *a, apr_time_t now_us,
                                 rp_addrset_t **out) RP_WARN_UNUSED;
 
+/** How often the resolver has answered so far: a number that changes tells a caller that another one asked. Thread-safe. */
+apr_uint32_t rp_address_lookups(rp_address_t *a);
+
 /** Is addr (port and all) one of the name's addresses, as known for at most max_age_us?
  * APR_SUCCESS, APR_NOTFOUND, APR_EAGAIN (nothing that young is known). Literals: always
  * APR_SUCCESS. Thread-safe. */

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,6 +20,10 @@
 #include "upstream/clock.h"
 #include "upstream/endpoint.h"
 #include "upstream/worker.h"
+
+/* Descriptors that backend connections leave to others: an eighth of what a process may have, at most 64. */
+#define DESCRIPTORS_SHARE 8
+#define DESCRIPTORS_KEPT 64
 
 static const rp_tls_provider_t *tls_provider;
 
@@ -140,6 +145,26 @@ static void set_options(rp_conn_t *conn)
     }
 }
 
+/* Backend connections leave some descriptors to others, files and clients: a new one has the lowest number that is free, so from this
+ * one on they are scarce. The limit is that of the process' start. */
+static int most_descriptors(void)
+{
+    static int most; /* atomic; 0: not known yet */
+    int n = __atomic_load_n(&most, __ATOMIC_RELAXED);
+    struct rlimit limit;
+
+    if (n == 0) {
+        n = INT_MAX;
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX) {
+            rlim_t kept = limit.rlim_cur / DESCRIPTORS_SHARE;
+
+            n = (int)(limit.rlim_cur - (kept < DESCRIPTORS_KEPT ? kept : DESCRIPTORS_KEPT));
+        }
+        __atomic_store_n(&most, n, __ATOMIC_RELAXED);
+    }
+    return n;
+}
+
 static apr_status_t open_socket(rp_conn_t *conn)
 {
     int protocol = conn->addr->family == APR_UNIX ? 0 : IPPROTO_TCP;
@@ -147,6 +172,9 @@ static apr_status_t open_socket(rp_conn_t *conn)
     conn->fd = socket(conn->addr->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
     if (conn->fd < 0) {
         return errno;
+    }
+    if (conn->fd >= most_descriptors()) {
+        return EMFILE;
     }
     set_options(conn);
     bind_source(conn);

@@ -92,7 +92,7 @@ void rp_conn_destroy(rp_conn_t *conn);
  * before; after APR_EINPROGRESS it is CONNECTING, after APR_SUCCESS CONNECTED (TLS) or READY,
  * otherwise NEW still (rp_conn_reset is harmless then). A source address that can not be bound is
  * left to the system, as administrators know it. A unix socket whose queue is full counts as
- * refused. addr is copied.
+ * refused. EMFILE also while the last descriptors of the process are free still: files and clients need some. addr is copied.
  * @return APR_SUCCESS (connected), APR_EINPROGRESS (wait until writable, then
  * rp_conn_connect_finish), or the error
  */

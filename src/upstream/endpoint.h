@@ -11,6 +11,7 @@
 
 #include "upstream/address.h"
 #include "upstream/conn.h"
+#include "upstream/dial.h"
 #include "upstream/worker.h"
 
 #define RP_UNCONFIGURED_MAX_DEFAULT 256 /**< endpoints outside the configuration, per owner */
@@ -69,6 +70,7 @@ typedef struct rp_endpoint_t {
     apr_uint32_t users;             /**< atomic: who holds it; not evicted while > 0 */
     apr_time_t used_us;             /**< last taken; guarded by the owner's mutex */
     APR_RING_ENTRY(rp_endpoint_t) lru; /**< guarded by the owner's mutex */
+    rp_dial_group_t dial;           /**< its name look-ups and handshakes on helpers */
     const void *id;                 /**< the key as bytes, of the owner's table */
     apr_size_t id_len;
     apr_pool_t *pool;               /**< own; goes with the endpoint */
@@ -134,6 +136,9 @@ void rp_pool_maintain(rp_endpoints_t *eps, apr_time_t now_us);
 /** Something was heard of an idle connection: close it unless it is still good. Thread-safe; nothing
  * happens when it is not idle any more. */
 void rp_pool_look(rp_conn_t *conn, apr_time_t now_us);
+
+/** Descriptors are scarce: close one idle connection of the owner, whoever's. 1, or 0: there is none. On a thread that may use the owner. */
+int rp_pool_free_one(rp_endpoints_t *eps);
 
 /** Close the connections pinned to a client connection that ends. */
 void rp_pool_unpin(rp_endpoints_t *eps, void *pinned_to);

@@ -118,14 +118,14 @@ static rp_conn_t *oldest_of_locked(rp_endpoint_t *ep, const rp_worker_t *w)
     for (conn = APR_RING_LAST(&ep->shared.idle);
          conn != APR_RING_SENTINEL(&ep->shared.idle, rp_conn_t, link);
          conn = APR_RING_PREV(conn, link)) {
-        if (conn->worker == w) {
+        if (w == NULL || conn->worker == w) {
             return conn;
         }
     }
     return NULL;
 }
 
-/* Take an idle connection of w out of whichever list has one. */
+/* Take an idle connection of w, or of anybody, out of whichever list has one. */
 static rp_conn_t *steal(rp_endpoints_t *eps, const rp_worker_t *w)
 {
     rp_conn_t *conn = NULL;
@@ -167,6 +167,17 @@ static apr_status_t place_get(rp_endpoints_t *eps, rp_worker_t *w)
         (void)sched_yield();
     }
     return APR_EAGAIN;
+}
+
+int rp_pool_free_one(rp_endpoints_t *eps)
+{
+    rp_conn_t *victim = steal(eps, NULL);
+
+    if (victim == NULL) {
+        return 0;
+    }
+    rp_pool_close(victim, RP_REFUSE_EVICTED);
+    return 1;
 }
 
 /* ---- may an idle connection be used? ---- */

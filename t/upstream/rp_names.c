@@ -8,6 +8,8 @@
  * Each NAME:PORT gets a stand-in address 127.77.0.N of its own; connecting to it connects to the right-hand side.
  *
  *   RP_SLOW_NAME="slow.example=20"     looking up this name takes 20 seconds
+ * Names that end in ".never.test" are not found, after RP_NAMES_MS milliseconds (10000): a resolver whose servers do not answer.
+ * Those that end in ".slow.test" are 127.0.0.1, after a quarter of that.
  */
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -20,6 +22,7 @@
 #include <sys/socket.h>
 
 #define NAMES_MAX 32
+#define NEVER_MS 10000
 
 typedef struct lead_t {
     char name[128];
@@ -77,12 +80,32 @@ __attribute__((visibility("default"))) int getaddrinfo(const char *node, const c
                                                        struct addrinfo **res);
 __attribute__((visibility("default"))) int connect(int fd, const struct sockaddr *addr, socklen_t len);
 
+static int ends_with(const char *node, const char *end)
+{
+    return node != NULL && strlen(node) > strlen(end) && strcmp(node + strlen(node) - strlen(end), end) == 0;
+}
+
+static int resolver_ms(void)
+{
+    const char *ms = getenv("RP_NAMES_MS");
+
+    return ms != NULL ? (int)strtol(ms, NULL, 10) : NEVER_MS;
+}
+
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **res)
 {
     int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
     char text[32];
     int i = node != NULL ? lead_of_name(node) : -1;
 
+    if (ends_with(node, ".never.test")) {
+        (void)poll(NULL, 0, resolver_ms());
+        return EAI_AGAIN;
+    }
+    if (ends_with(node, ".slow.test")) {
+        (void)poll(NULL, 0, resolver_ms() / 4);
+        node = "127.0.0.1";
+    }
     *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
     if (node != NULL) {
         delay(node);

@@ -31,7 +31,7 @@ my @all;
 
 # config, modules (of httpd, by short name), ours (of ours; default all that are built), mpm,
 # without (modules that are otherwise always there), threads (25: in one child), processes (1), top (configuration before all else), start => 0 (do not
-# start), loglevel, timeout.
+# start), loglevel, timeout, files (open files that each of its processes may have).
 sub new {
     my ($class, %opt) = @_;
     my $self = bless {
@@ -236,8 +236,9 @@ sub _start_once {
         open STDIN,  '<',  '/dev/null';
         open STDOUT, '>>', "$root/stderr";
         open STDERR, '>>', "$root/stderr";
-        my @more = split ' ', $ENV{RPROXY_HTTPD_ARGS} // '';
-        exec _wrap(), httpd(), '-d', $root, '-f', $file, '-DFOREGROUND', @more or POSIX::_exit(127);
+        my @more  = split ' ', $ENV{RPROXY_HTTPD_ARGS} // '';
+        my @limit = $self->{files} ? ('sh', '-c', 'ulimit -n "$0" && exec "$@"', $self->{files}) : ();
+        exec @limit, _wrap(), httpd(), '-d', $root, '-f', $file, '-DFOREGROUND', @more or POSIX::_exit(127);
     }
     @{$self}{qw(pid group)} = ($pid, $pid);
     my $limit = $ENV{RPROXY_WRAP} ? 120 : 20;

@@ -231,6 +231,140 @@ START_TEST(past_its_deadline_is_late)
 }
 END_TEST
 
+/* ---- groups ---- */
+
+static apr_status_t submit_to(rp_helpers_t *hs, work_t *w, rp_dial_group_t *g)
+{
+    w->job.group = g;
+    return submit(hs, w, FAR);
+}
+
+/* Nothing good is known of any of these: one thread each, and not all threads for all of them. */
+START_TEST(silent_groups_hold_one_thread_each)
+{
+    rp_helpers_t *hs = create(16);
+    rp_dial_group_t silent[20] = {{0}}, good = {.good = 1};
+    static work_t w[20][5], one;
+    int i, k;
+
+    for (i = 0; i < 5; i++) {
+        ck_assert_int_eq(submit_to(hs, &w[0][i], &silent[0]), APR_SUCCESS);
+    }
+    wait_inside(1);
+    ck_assert_int_eq(submit_to(hs, &one, &good), APR_SUCCESS);
+    wait_inside(2);
+    for (k = 1; k < 20; k++) {
+        for (i = 0; i < 5; i++) {
+            ck_assert_int_eq(submit_to(hs, &w[k][i], &silent[k]), APR_SUCCESS);
+        }
+    }
+    wait_inside(15);
+    let_all_go();
+    wait_done(101);
+    ck_assert_int_eq(most_inside, 15); /* 14 and the good one */
+    ck_assert_int_eq(rp_helpers_stop(hs, RP_HELPERS_FOREVER), 0);
+    for (k = 0; k < 20; k++) {
+        ck_assert_int_eq(silent[k].running, 0);
+    }
+}
+END_TEST
+
+START_TEST(good_groups_have_threads_when_silent_ones_took_theirs)
+{
+    rp_helpers_t *hs = create(16);
+    rp_dial_group_t silent[20] = {{0}}, good = {.good = 1};
+    static work_t w[20], g[5];
+    int i;
+
+    for (i = 0; i < 20; i++) {
+        ck_assert_int_eq(submit_to(hs, &w[i], &silent[i]), APR_SUCCESS);
+    }
+    wait_inside(14);
+    for (i = 0; i < 5; i++) {
+        ck_assert_int_eq(submit_to(hs, &g[i], &good), APR_SUCCESS);
+    }
+    wait_inside(16);
+    let_all_go();
+    wait_done(25);
+    ck_assert_int_eq(most_inside, 16);
+    ck_assert_int_eq(rp_helpers_stop(hs, RP_HELPERS_FOREVER), 0);
+}
+END_TEST
+
+static void becomes_good(rp_job_t *job, apr_thread_t *thread, int late)
+{
+    on_job(job, thread, late);
+    __atomic_store_n(&job->group->good, 1, __ATOMIC_RELAXED);
+}
+
+/* The first one came to a good end: the others need not wait for each other. */
+START_TEST(group_that_turns_out_well_is_no_longer_one_at_a_time)
+{
+    rp_helpers_t *hs = create(32);
+    rp_dial_group_t group = {0};
+    static work_t first, w[9];
+    int i;
+
+    let_all_go();
+    first.job.group = &group;
+    first.job.fn = becomes_good;
+    first.job.deadline_us = FAR;
+    ck_assert_int_eq(rp_helpers_submit(hs, &first.job), APR_SUCCESS);
+    wait_done(1);
+    while (!__atomic_load_n(&group.good, __ATOMIC_RELAXED)) {
+        (void)usleep(1000);
+    }
+    (void)pthread_mutex_lock(&mutex);
+    open_gate = 0;
+    (void)pthread_mutex_unlock(&mutex);
+    for (i = 0; i < 9; i++) {
+        ck_assert_int_eq(submit_to(hs, &w[i], &group), APR_SUCCESS);
+    }
+    wait_inside(4); /* an eighth */
+    let_all_go();
+    wait_done(10);
+    ck_assert_int_eq(most_inside, 4);
+    ck_assert_int_eq(rp_helpers_stop(hs, RP_HELPERS_FOREVER), 0);
+}
+END_TEST
+
+static int was_done;
+
+static void on_done(rp_job_t *job)
+{
+    (void)job;
+    (void)__atomic_add_fetch(&was_done, 1, __ATOMIC_RELAXED);
+}
+
+START_TEST(what_has_not_begun_can_be_taken_back)
+{
+    rp_helpers_t *hs = create(1);
+    rp_dial_group_t group = {0};
+    rp_helpers_stat_t stat;
+    static work_t w[4];
+    int i;
+
+    was_done = 0;
+    for (i = 0; i < 4; i++) {
+        w[i].job.done = on_done;
+        ck_assert_int_eq(submit_to(hs, &w[i], i == 3 ? NULL : &group), APR_SUCCESS);
+    }
+    wait_inside(1);
+    ck_assert_int_eq(rp_helpers_cancel(hs, &w[0].job), 0);
+    ck_assert_int_eq(rp_helpers_cancel(hs, &w[1].job), 1);
+    ck_assert_int_eq(rp_helpers_cancel(hs, &w[1].job), 0);
+    ck_assert_int_eq(rp_helpers_cancel(hs, &w[3].job), 1);
+    rp_helpers_stat(hs, &stat);
+    ck_assert_int_eq(stat.queued, 1);
+    let_all_go();
+    wait_done(2);
+    ck_assert_int_eq(rp_helpers_stop(hs, RP_HELPERS_FOREVER), 0);
+    ck_assert_int_eq(done, 2);
+    ck_assert_int_eq(was_done, 2);
+    ck_assert_int_eq(group.running, 0);
+}
+END_TEST
+
 static void *open_soon(void *unused)
 {
     (void)usleep(20000);
@@ -288,6 +422,10 @@ int main(void)
     tcase_add_test(tc, full_queue_refuses);
     tcase_add_test(tc, stop_waits_no_longer_than_told);
     tcase_add_test(tc, past_its_deadline_is_late);
+    tcase_add_test(tc, silent_groups_hold_one_thread_each);
+    tcase_add_test(tc, good_groups_have_threads_when_silent_ones_took_theirs);
+    tcase_add_test(tc, group_that_turns_out_well_is_no_longer_one_at_a_time);
+    tcase_add_test(tc, what_has_not_begun_can_be_taken_back);
     tcase_add_test(tc, stop_waits_for_the_running_and_tells_the_queued);
     tcase_add_test(tc, stop_without_a_job_ends_idle_threads);
     return suite_main(s);

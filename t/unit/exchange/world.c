@@ -245,6 +245,12 @@ void rp_addrset_unref(rp_addrset_t *set)
     world->addr_refs--;
 }
 
+int rp_pool_free_one(rp_endpoints_t *eps)
+{
+    (void)eps;
+    return 0;
+}
+
 apr_status_t rp_conn_connect_start(rp_conn_t *conn, apr_sockaddr_t *addr, apr_time_t now_us)
 {
     (void)addr, (void)now_us;
