@@ -10,7 +10,7 @@ use RProxy::Client qw(get);
 use RProxy::Env qw(needs wait_until);
 use RProxy::Server;
 
-plan tests => 50, need {needs(qw(rproxy rproxy_balancer slotmem_shm authz_host))};
+plan tests => 61, need {needs(qw(rproxy rproxy_balancer slotmem_shm authz_host))};
 
 my %b = map { $_ => RProxy::Backend->new(name => $_) } qw(a b c);
 my %u = map { $_ => $b{$_}->url } keys %b;
@@ -74,6 +74,18 @@ sub all_there {
     return;
 }
 
+# What the API said yes to is on the disk: the server is killed behind each answer.
+sub killed_at_once {
+    my ($n) = @_;
+    my $r = set(a => {lbset => $n});
+    is $r->{saved}, JSON::PP::true, 'the answer comes when it is saved';
+    kill 'KILL', -$s->{group};
+    waitpid delete $s->{pid}, 0;
+    ok $s->start, 'killed behind the answer, and started';
+    is member('a')->{lbset}, $n, 'the change is there';
+    return;
+}
+
 # --- On ---
 $s = RProxy::Server->new(modules => [qw(slotmem_shm authz_host)], config => conf('On'), processes => 2);
 my $file = $s->root . '/run/rproxy-state';
@@ -95,7 +107,25 @@ kill 'KILL', -$s->{group};
 waitpid delete $s->{pid}, 0;
 ok $s->start, 'started after all of it was killed';
 is member('a')->{lbset}, 7, 'the change is there';
+killed_at_once($_) for 8, 9;
 set(a => {lbset => 0});
+
+# --- a file that can not be written ---
+{
+    my $wrong = $s->root . '/run/rproxy-state.new';
+    mkdir $wrong or die "$wrong: $!";
+    my $r = set(a => {lbset => 1});
+    is $r->{lbset}, 1, 'a change holds although it can not be saved';
+    is $r->{saved}, JSON::PP::false, 'which the answer says';
+    ok $s->wait_log(qr/RP0787: the state of balancers could not be written/), 'and the log';
+    my @referer = (Referer => 'http://localhost/balancer-manager');
+    my ($form) = get($s, '/balancer-manager', headers => [@referer])->body =~ /nonce=([0-9a-f-]{32,36})/;
+    my $told = RProxy::Client->one($s, POST => '/balancer-manager', body => "b=one&w=@{[$u{b} =~ s{([:/])}{sprintf '%%%02X', ord $1}ger]}&w_lf=2&nonce=$form",
+        headers => ['Content-Type' => 'application/x-www-form-urlencoded', @referer])->body;
+    like $told, qr/is not in the state file yet/, 'so does the manager';
+    rmdir $wrong;
+    is set(a => {lbset => 0})->{saved}, JSON::PP::true, 'the next one is saved';
+}
 
 # --- the configuration wins where it changed ---
 $s->stop;
@@ -143,5 +173,5 @@ $s->stop;
 $s->start(conf('Off'));
 set(a => {status => {draining => JSON::PP::true}});
 $s->graceful;
-is member('a')->{state}, 'usable', 'Off: forgotten by a graceful restart';
+ok wait_until(10, sub { member('a')->{state} eq 'usable' }), 'Off: forgotten by a graceful restart';
 is call(GET => '/balancers')->{persist}, 'off', 'the API says so';

@@ -266,6 +266,16 @@ static rp_asker_t asker_of(call_t *c)
     return asker;
 }
 
+/* "saved": a client that gets true may pull the plug. */
+static void saved_add(call_t *c, json_t *out)
+{
+    int saved = c->dry_run ? -1 : rp_live_saved(c->r, c->b);
+
+    if (saved >= 0) {
+        json_object_set_new(out, "saved", json_boolean(saved));
+    }
+}
+
 /* What it is now, what was changed, and whether it really was. before: of the view that was made first. */
 static int show_result(call_t *c, int status, const rp_show_value_t *before)
 {
@@ -282,6 +292,9 @@ static int show_result(call_t *c, int status, const rp_show_value_t *before)
         rp_json_add_changes(c->r->pool, out, c->wish.changes, before);
     }
     json_object_set_new(out, "dry_run", json_boolean(c->dry_run));
+    if (c->b != NULL) {
+        saved_add(c, out);
+    }
     if (etag_of(c) != NULL) {
         apr_table_setn(c->r->headers_out, "ETag", etag_of(c));
     }
@@ -335,11 +348,14 @@ static int do_remove(call_t *c)
 {
     rp_asker_t asker = asker_of(c);
     rp_done_t done = rp_live_remove(&asker, c->b, c->m);
+    json_t *out;
 
     if (done.status != HTTP_OK) {
         return not_done(c, &done);
     }
-    return answer(c, HTTP_OK, json_pack("{s:s, s:b}", "removed", c->m->url, "dry_run", c->dry_run));
+    out = json_pack("{s:s, s:b}", "removed", c->m->url, "dry_run", c->dry_run);
+    saved_add(c, out);
+    return answer(c, HTTP_OK, out);
 }
 
 static int do_drain(call_t *c, int begin)

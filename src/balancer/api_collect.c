@@ -9,6 +9,7 @@
 #include "balancer/api_live.h"
 #include "balancer/api_path.h"
 #include "balancer/balancing.h"
+#include "balancer/late.h"
 #include "balancer/manager_samples.h"
 #include "upstream/clock.h"
 
@@ -328,6 +329,7 @@ rp_show_t *rp_view_make(request_rec *r, int parts)
     rp_show_t *show = apr_pcalloc(r->pool, sizeof(*show));
     int i;
 
+    rp_late_collect();
     show->vhost = ap_get_server_name(r);
     show->software = ap_get_server_description();
     show->built = ap_get_server_built();

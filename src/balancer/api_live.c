@@ -9,6 +9,7 @@
 #include "balancer/admin.h"
 #include "balancer/api_path.h"
 #include "balancer/balancing.h"
+#include "balancer/persist_live.h"
 
 /* ---- names ---- */
 
@@ -57,6 +58,13 @@ apr_uint64_t rp_view_changes(request_rec *r, const char *name)
     const rp_balancer_t *b = running(r, name);
 
     return b != NULL ? __atomic_load_n(&b->shm->changes, __ATOMIC_ACQUIRE) : 0;
+}
+
+int rp_live_saved(request_rec *r, const rp_show_balancer_t *b)
+{
+    const rp_balancer_t *bal = running(r, b->full_name);
+
+    return bal != NULL ? rp_persist_wait(bal) : -1;
 }
 
 /* ---- asking admin.h ---- */

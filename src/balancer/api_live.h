@@ -26,6 +26,9 @@ rp_show_t *rp_view_make(request_rec *r, int parts);
 rp_show_balancer_t *rp_view_balancer(const rp_show_t *show, const char *name);
 rp_show_member_t *rp_view_member(const rp_show_balancer_t *b, const char *url_or_id);
 
+/** After changes of b: until they are in the state file, for two seconds at most. 1: they are; 0: not yet; -1: its state is in no file. */
+int rp_live_saved(request_rec *r, const rp_show_balancer_t *b);
+
 /** How a wish ended. */
 typedef struct rp_done_t {
     int status;              /**< HTTP_OK, or what the client gets */

@@ -89,14 +89,13 @@ static void events_take(rp_keep_t *kept)
     }
 }
 
-rp_keep_t *rp_keep_take(const apr_array_header_t *balancers, apr_uint64_t generation)
+rp_keep_t *rp_keep_take(apr_pool_t *parent, const apr_array_header_t *balancers, apr_uint64_t generation)
 {
     apr_pool_t *pool;
     rp_keep_t *kept;
     int i;
 
-    /* no child of the process pool: that one may be on its way out, and has destroyed its children before pconf */
-    if (apr_pool_create(&pool, NULL) != APR_SUCCESS) {
+    if (apr_pool_create(&pool, parent) != APR_SUCCESS) {
         return NULL;
     }
     kept = apr_pcalloc(pool, sizeof(*kept));
@@ -116,7 +115,8 @@ void rp_keep_store(apr_pool_t *process_pool, const apr_array_header_t *balancers
     rp_keep_t *kept;
 
     rp_keep_drop(process_pool);
-    kept = rp_keep_take(balancers, generation);
+    /* no child of the process pool: that one may be on its way out, and has destroyed its children before pconf */
+    kept = rp_keep_take(NULL, balancers, generation);
     if (kept != NULL) {
         /* copies the key: this module may be unloaded before the next generation reads it */
         (void)apr_pool_userdata_set(kept, KEPT_KEY, NULL, process_pool);

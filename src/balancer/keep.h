@@ -35,8 +35,8 @@ rp_keep_t *rp_keep_get(apr_pool_t *process_pool);
 /** Keep the state of all (of rp_balancer_t *) instead of what was kept. The segment was found whole. */
 void rp_keep_store(apr_pool_t *process_pool, const apr_array_header_t *balancers, apr_uint64_t generation);
 
-/** A copy of the state of all, in a pool of its own; NULL: no memory. */
-rp_keep_t *rp_keep_take(const apr_array_header_t *balancers, apr_uint64_t generation);
+/** A copy of the state of all, in a pool of its own below parent (NULL: below none); NULL: no memory. */
+rp_keep_t *rp_keep_take(apr_pool_t *parent, const apr_array_header_t *balancers, apr_uint64_t generation);
 
 /** Keep nothing. */
 void rp_keep_drop(apr_pool_t *process_pool);

@@ -222,6 +222,10 @@ static void change(visit_t *v)
     if (url != NULL && *url != '\0') {
         add_member(v, url);
     }
+    if (rp_live_saved(v->r, v->page.balancer) == 0) {
+        say(v, 1, "What was changed holds, but is not in the state file yet (BalancerPersist): if it can not be written, the error log says why "
+                  "(RP0787).");
+    }
 }
 
 /* ---- what is chosen ---- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "balancer/metrics.h"
 
+#include "balancer/late.h"
 #include "balancer/shared.h"
 #include "upstream/clock.h"
 
@@ -32,6 +33,7 @@ void rp_balancer_facts(rproxy_member_fn_t *tell, void *ctx)
     const apr_array_header_t *all = rp_shared_ready() ? rp_shared_balancers() : NULL;
     apr_time_t now_us = rp_clock_now_us();
 
+    rp_late_collect();
     for (int i = 0; all != NULL && i < all->nelts; i++) {
         rp_live_t *live = rp_live_acquire(APR_ARRAY_IDX(all, i, rp_balancer_t *));
 

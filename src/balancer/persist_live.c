@@ -9,12 +9,15 @@
 #include <unistd.h>
 
 #include "balancer/persist_keep.h"
+#include "balancer/persist_writer.h"
 #include "upstream/clock.h"
 
 APLOG_USE_MODULE(rproxy_balancer);
 
 #define FILE_NAME "rproxy-state"
 #define COUNTERS_EVERY apr_time_from_sec(60)
+#define WAIT_MAX apr_time_from_sec(2) /* of an answer to who changed something */
+#define TRY_EVERY apr_time_from_sec(10) /* what could not be written, and counters that are old enough */
 
 static struct {
     server_rec *server;
@@ -142,7 +145,7 @@ static apr_uint64_t changes_sum(void)
 
 static apr_status_t text_make(apr_pool_t *pool, const char **text, apr_size_t *len)
 {
-    rp_keep_t *keep = rp_keep_take(state.balancers, 0);
+    rp_keep_t *keep = rp_keep_take(pool, state.balancers, 0);
     apr_array_header_t *rows = apr_array_make(pool, 256, sizeof(rp_persist_row_t));
     apr_status_t rv;
     int i;
@@ -196,9 +199,51 @@ void rp_persist_save(void)
     apr_pool_destroy(pool);
 }
 
+/* On the writer's thread. */
+static apr_uint64_t write_now(apr_pool_t *pool, int *failed)
+{
+    apr_uint64_t changes = changes_sum();
+
+    if (state.failed || changes != state.changes || rp_clock_now_us() - state.written_us > COUNTERS_EVERY) {
+        state.changes = changes;
+        state.written_us = rp_clock_now_us();
+        save(pool);
+    }
+    *failed = state.failed;
+    return changes;
+}
+
+void rp_persist_start(apr_pool_t *pconf)
+{
+    apr_status_t rv;
+
+    if (state.balancers == NULL) {
+        return;
+    }
+    rv = rp_persist_writer_start(pconf, write_now, TRY_EVERY);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, state.server,
+                     "RP0356: the main process has no thread that writes %s: changes are written within ten seconds; raise the limits "
+                     "of threads and open files (ulimit -u, -n)", state.path);
+    }
+}
+
+int rp_persist_wait(const rp_balancer_t *b)
+{
+    int i, on = 0;
+
+    for (i = 0; state.balancers != NULL && i < state.balancers->nelts && !on; i++) {
+        on = APR_ARRAY_IDX(state.balancers, i, const rp_balancer_t *) == b;
+    }
+    return on ? rp_persist_writer_wait(changes_sum(), WAIT_MAX) == APR_SUCCESS : -1;
+}
+
 int rp_persist_monitor(apr_pool_t *p, server_rec *s)
 {
     (void)p, (void)s;
+    if (rp_persist_writer_runs()) {
+        return DECLINED;
+    }
     if (state.balancers != NULL && rp_shared_map()->header != NULL
         && (state.failed || changes_sum() != state.changes || rp_clock_now_us() - state.written_us > COUNTERS_EVERY)) {
         rp_persist_save();

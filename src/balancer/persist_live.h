@@ -2,7 +2,8 @@
 /**
  * @file persist_live.h
  * BalancerPersist On: the state of balancers over stop and start. Only the main process reads and writes the file, so
- * that nothing a child does to it is believed by one that may be root; no request ever waits for it.
+ * that nothing a child does to it is believed by one that may be root. A thread of it writes when something was changed (persist_writer.h); who
+ * changed it may wait for that, other requests never do.
  */
 #ifndef RP_BALANCER_PERSIST_LIVE_H
 #define RP_BALANCER_PERSIST_LIVE_H
@@ -19,6 +20,13 @@ rp_keep_t *rp_persist_load(apr_pool_t *pool);
 
 /** Write the state as it is, if it is another one than was written last. Parent only; the segment was found whole. */
 void rp_persist_save(void);
+
+/** Parent, when the segment is there: from now on changes are written at once. Without the thread the monitor writes them; logged. */
+void rp_persist_start(apr_pool_t *pconf);
+
+/** Child, after a change of b that is to be answered: until it is in the file, for two seconds at most.
+ * @return 1: it is there; 0: not in that time, and the log says why when it could not be written; -1: no BalancerPersist On */
+int rp_persist_wait(const rp_balancer_t *b);
 
 /** Hook of the main process, every few seconds: write when something was changed at run time, and counters once a
  * minute. */

@@ -10,6 +10,7 @@
 #include <util_mutex.h>
 
 #include "balancer/keep.h"
+#include "balancer/late.h"
 #include "balancer/live.h"
 #include "balancer/persist_live.h"
 #include "balancer/settings.h"
@@ -170,10 +171,12 @@ static apr_status_t generation_end(void *data)
     if (seg.map.header == NULL || seg.owner != getpid()) { /* children come here too, at their exit */
         return APR_SUCCESS;
     }
+    rp_late_collect();
     err = rp_shm_check(seg.mem, seg.size, &map);
     if (err == RP_SHM_OK) {
         rp_persist_save();
         rp_keep_store(seg.process_pool, seg.balancers, map.header->generation);
+        rp_late_keep(seg.process_pool, seg.mem, seg.size, &map, seg.balancers);
     }
     else {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, seg.server,
@@ -185,6 +188,10 @@ static apr_status_t generation_end(void *data)
     seg.balancers = NULL;
     return APR_SUCCESS;
 }
+
+static const rproxy_api_t *core_api;
+
+static int forgotten(const rp_balancer_t *b) { return core_api->balancer_persist(b->conf->server) == 0; }
 
 static apr_status_t mutex_make(apr_pool_t *pconf, server_rec *s)
 {
@@ -223,12 +230,15 @@ apr_status_t rp_shared_create(apr_pool_t *pconf, server_rec *s, const rproxy_api
     if (kept != NULL) {
         rp_keep_apply(pconf, s, core, kept, &seg.map, balancers);
     }
+    core_api = core;
+    rp_late_aim(s->process->pool, balancers, forgotten);
     seg.balancers = balancers;
     seg.own = NULL;
     seg.server = s;
     seg.process_pool = s->process->pool;
     seg.owner = getpid();
     apr_pool_pre_cleanup_register(pconf, NULL, generation_end);
+    rp_persist_start(pconf); /* it ends before that */
     return APR_SUCCESS;
 }
 
@@ -283,6 +293,7 @@ void rp_shared_child_gone(pid_t pid)
 {
     if (seg.map.header != NULL) {
         (void)rp_shm_row_release(&seg.map, (apr_uint32_t)pid);
+        rp_late_collect(); /* it may be of an earlier generation */
     }
 }
 

@@ -8,6 +8,7 @@
 #include <mod_status.h>
 
 #include "balancer/balancing.h"
+#include "balancer/late.h"
 #include "balancer/health.h"
 #include "balancer/select.h"
 
@@ -158,6 +159,7 @@ static int show(request_rec *r, int flags)
     const apr_array_header_t *all = rp_balancing_shown(r->server);
     int i, shown = 0;
 
+    rp_late_collect();
     for (i = 0; rp_shared_ready() && all != NULL && i < all->nelts; i++) {
         rp_balancer_t *b = rp_balancing_of(APR_ARRAY_IDX(all, i, const rp_balancer_conf_t *));
         rp_live_t *live;

@@ -54,6 +54,7 @@ static rp_kept_t *sample(void)
     m[0].retries = 3;
     m[0].elected = APR_UINT64_MAX;
     m[0].responses[4] = 5;
+    m[0].checks_changed = 11;
     m[0].latency_us = 17;
     m[0].times[RP_TIMES_TOTAL].sum_us = 1234;
     m[0].times[RP_TIMES_TOTAL].count[RP_SHM_BUCKETS - 1] = 9;
@@ -124,6 +125,7 @@ START_TEST(what_was_learned_and_counted_comes_back)
     ck_assert_uint_eq(got->retries, want->retries);
     ck_assert_uint_eq(got->elected, want->elected);
     ck_assert_uint_eq(got->responses[4], want->responses[4]);
+    ck_assert_uint_eq(got->checks_changed, want->checks_changed);
     ck_assert_uint_eq(got->latency_us, want->latency_us);
     ck_assert_mem_eq(got->times, want->times, sizeof(want->times));
     /* the error is 100 s older by the wall clock, and by the monotonic one, too */
