@@ -24,8 +24,10 @@
 #define thread_create apr_thread_create
 #endif
 
-#define KEEP_SMALL 16 /* read buffers that a loop keeps; few hold bytes at any moment */
+#define KEEP_RECORDS 64 /* requests come and go many at a time */
+#define KEEP_SMALL 16   /* read buffers that a loop keeps; few hold bytes at any moment */
 #define KEEP_LARGE 4
+#define KEEP_SCRATCH 65536 /* bytes */
 #define CARE_EVERY_US 1000000
 #define STOPPING_CARE_US 250000
 #define TUNNELS_A_TURN 50      /* that are ended at once */
@@ -125,6 +127,7 @@ void rp_owned_handoff(rp_owned_t *o)
 }
 
 rp_endpoints_t *rp_owned_endpoints(const rp_owned_t *o) { return o->el->endpoints; }
+apr_pool_t *rp_owned_scratch(const rp_owned_t *o) { return o->el->scratch; }
 
 rp_endpoints_t *rp_engine_endpoints(const conn_rec *c)
 {
@@ -278,11 +281,31 @@ static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
     rp_engine_loop_t *el = data;
 
     el->thread = thread;
-    rp_buffer_keep(KEEP_SMALL, KEEP_LARGE);
+    rp_buffer_keep(KEEP_RECORDS, KEEP_SMALL, KEEP_LARGE);
     el->care_timer.fn = on_care;
     on_care(&el->care_timer, rp_loop_clock(el->loop));
     rp_loop_run(el->loop);
     return NULL;
+}
+
+/* A pool that has to do with no other: one thread uses it. */
+static apr_status_t scratch_create(apr_pool_t **scratch, apr_pool_t *p)
+{
+    apr_allocator_t *allocator;
+    apr_status_t rv = apr_allocator_create(&allocator);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    apr_allocator_max_free_set(allocator, KEEP_SCRATCH);
+    rv = apr_pool_create_ex(scratch, p, NULL, allocator);
+    if (rv != APR_SUCCESS) {
+        apr_allocator_destroy(allocator);
+        return rv;
+    }
+    apr_allocator_owner_set(allocator, *scratch);
+    apr_pool_tag(*scratch, "rproxy_scratch");
+    return APR_SUCCESS;
 }
 
 static apr_status_t start_loop(rp_engine_loop_t *el, apr_pool_t *p, const rp_engine_conf_t *conf, int index)
@@ -298,6 +321,9 @@ static apr_status_t start_loop(rp_engine_loop_t *el, apr_pool_t *p, const rp_eng
     if (rv == APR_SUCCESS) {
         rp_loop_count_in(el->loop, conf->stat);
         rv = rp_endpoints_create(&el->endpoints, p, conf->unconfigured_max);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = scratch_create(&el->scratch, p);
     }
     if (rv == APR_SUCCESS) {
         rv = thread_create(&el->thread, NULL, run, el, p);

@@ -9,6 +9,8 @@
 #include <apr_strings.h>
 #include <string.h>
 
+_Static_assert(sizeof(rp_exchange_t) <= RP_EXCHANGE_ROOM, "raise RP_EXCHANGE_ROOM");
+
 /* Buckets hold memory that no pool knows of. */
 static apr_status_t drop_buckets(void *data)
 {
@@ -43,13 +45,22 @@ static void make_brigades(rp_exchange_t *ex)
 rp_exchange_t *rp_exchange_create(apr_pool_t *pool, apr_bucket_alloc_t *ba, const rp_exchange_conf_t *conf,
                                   const rp_client_ops_t *ops, void *ctx)
 {
-    rp_exchange_t *ex = apr_pcalloc(pool, sizeof(*ex));
+    return rp_exchange_create_in(apr_palloc(pool, sizeof(rp_exchange_t)), pool, ba, conf, ops, ctx);
+}
 
+rp_exchange_t *rp_exchange_create_in(void *room, apr_pool_t *pool, apr_bucket_alloc_t *ba, const rp_exchange_conf_t *conf,
+                                     const rp_client_ops_t *ops, void *ctx)
+{
+    rp_exchange_t *ex = room;
+
+    memset(ex, 0, sizeof(*ex));
     ex->pool = pool;
     ex->ba = ba;
     ex->conf = *conf;
     ex->ops = ops;
     ex->ctx = ctx;
+    ex->attempts = &ex->first_attempt;
+    ex->attempts_room = 1;
     make_brigades(ex);
     ex->fresh = conf->fresh;
     ex->body_eos = !conf->has_body;
@@ -94,14 +105,11 @@ rp_reason_e rp_ex_client_reason(apr_status_t rv)
 /* Nearly every exchange has one attempt: room for more is made when they come. */
 static void make_room(rp_exchange_t *ex)
 {
-    int room = ex->attempts_room ? RP_ATTEMPTS_MAX : 1;
-    rp_attempt_t *bigger = apr_palloc(ex->pool, (apr_size_t)room * sizeof(*bigger));
+    rp_attempt_t *bigger = apr_palloc(ex->pool, RP_ATTEMPTS_MAX * sizeof(*bigger));
 
-    if (ex->nattempts > 0) {
-        memcpy(bigger, ex->attempts, (apr_size_t)ex->nattempts * sizeof(*bigger));
-    }
+    memcpy(bigger, ex->attempts, (apr_size_t)ex->nattempts * sizeof(*bigger));
     ex->attempts = bigger;
-    ex->attempts_room = room;
+    ex->attempts_room = RP_ATTEMPTS_MAX;
 }
 
 /* A new record; when the table is full the last one is used again, so that the first attempts stay visible. */

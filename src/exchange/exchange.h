@@ -56,7 +56,7 @@ typedef struct rp_client_ops_t {
     /** Put the bytes of bb where they take no memory (a temporary file) and leave buckets for them in bb; used for what exceeds
      * RP_PREFETCH_MAX when the whole body must be known first. */
     apr_status_t (*spool)(void *ctx, apr_bucket_brigade *bb, rp_reason_e *why);
-    /** Write the request head for this framing; bytes live as long as the exchange. */
+    /** Write the request head for this framing; the bytes need not live longer than the call of step() that asked for them. */
     apr_status_t (*request_head)(void *ctx, rp_req_framing_e framing, apr_int64_t length, const char **head,
                                  apr_size_t *len);
     /* The next two and tunnel_start: APR_EINVAL when this response can not be passed on (the backend's fault), other errors: the client
@@ -129,12 +129,17 @@ typedef struct rp_exchange_conf_t {
     void *pinned_to;                      /**< client connection to pin to, or NULL */
     int extra_crlf;                       /**< CRLF behind the request body */
     apr_interval_time_t dns_max_age_us;   /**< -1: any */
+    apr_pool_t *scratch;                  /**< cleared and used for what does not outlive a call of step(); NULL: the exchange's */
     apr_uint32_t *progress;               /**< where rp_progress_e is written, atomically, whenever it waits; or NULL */
 } rp_exchange_conf_t;
 
 /** Make an exchange. pool and ba pay for all it keeps and outlive it. */
 rp_exchange_t *rp_exchange_create(apr_pool_t *pool, apr_bucket_alloc_t *ba, const rp_exchange_conf_t *conf,
                                   const rp_client_ops_t *ops, void *ctx);
+#define RP_EXCHANGE_ROOM 1248 /**< bytes that an exchange takes at most */
+/** The same in the caller's memory: RP_EXCHANGE_ROOM bytes, aligned for anything, that live until pool's cleanups have run. */
+rp_exchange_t *rp_exchange_create_in(void *room, apr_pool_t *pool, apr_bucket_alloc_t *ba, const rp_exchange_conf_t *conf,
+                                     const rp_client_ops_t *ops, void *ctx);
 
 /** 1 when the whole body has to be read before the request head is written: then the client must be asked for it. */
 int rp_exchange_spools(const rp_exchange_conf_t *conf);

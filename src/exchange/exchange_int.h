@@ -78,7 +78,8 @@ struct rp_exchange_t {
     apr_time_t acquire_deadline_us;
     apr_time_t connect_deadline_us; /**< of the look-up, the connect or the handshake under way */
     apr_time_t progress_us;       /**< last byte moved to or from the backend */
-    rp_attempt_t *attempts;       /**< grows to RP_ATTEMPTS_MAX */
+    rp_attempt_t first_attempt;
+    rp_attempt_t *attempts;       /**< the first one, or room for RP_ATTEMPTS_MAX */
     int attempts_room;
     int nattempts;
     rp_attempt_t *at;
@@ -92,6 +93,7 @@ struct rp_exchange_t {
     char *kept_buf;               /**< pieces of any size are gathered here: a client that sends single bytes costs no more */
     apr_size_t kept_size;
     apr_bucket_brigade *out;      /**< framed bytes on their way to the backend */
+    int head_borrowed;            /**< `out` begins with a head whose bytes do not outlive this step */
     apr_size_t sent_unlooked;     /**< bytes sent since an answer was looked for */
     int flushing;                 /**< the connection holds bytes that are not in the socket yet */
     apr_bucket_brigade *in;       /**< scratch: body as read from the client */
@@ -178,6 +180,16 @@ rp_move_e rp_ex_tunnel_open(rp_exchange_t *ex, const rp_h1_resp_t *resp);
 rp_move_e rp_ex_tunnel_step(rp_exchange_t *ex);
 /** Give both buffers back. */
 void rp_ex_tunnel_free(rp_exchange_t *ex);
+
+/** An empty pool for what does not outlive this step, nor the next call of this. */
+static inline apr_pool_t *rp_ex_scratch(rp_exchange_t *ex)
+{
+    if (ex->conf.scratch == NULL) {
+        return ex->pool;
+    }
+    apr_pool_clear(ex->conf.scratch);
+    return ex->conf.scratch;
+}
 
 /** 1 while the exchange is still in the state of the caller (no failure, no end happened). */
 static inline int rp_ex_alive(const rp_exchange_t *ex) { return ex->state == RP_EX_TRANSFER; }

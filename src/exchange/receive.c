@@ -157,7 +157,7 @@ static int head_whole(rp_exchange_t *ex, apr_size_t len)
     char *head = apr_pmemdup(ex->pool, ex->head_buf + ex->head_start, len); /* what is taken of it points into it */
     rp_h1_resp_t resp;
 
-    if (rp_h1_resp_parse(&resp, ex->pool, &ex->conf.limits, head, len) != APR_SUCCESS) {
+    if (rp_h1_resp_parse(&resp, rp_ex_scratch(ex), &ex->conf.limits, head, len) != APR_SUCCESS) {
         (void)rp_ex_fail(ex, RP_FAIL_BAD_HEAD, APR_SUCCESS, rp_h1_err_str(resp.err));
         return 0;
     }

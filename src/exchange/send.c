@@ -238,6 +238,25 @@ void rp_ex_release_body(rp_exchange_t *ex)
     }
 }
 
+/* In front of `out`. Nearly always the socket takes it at once, and nobody has to keep it. */
+static void borrow_head(rp_exchange_t *ex, const char *head, apr_size_t len)
+{
+    APR_BRIGADE_INSERT_HEAD(ex->out, apr_bucket_transient_create(head, len, ex->ba));
+    ex->head_borrowed = 1;
+}
+
+/* The first attempt to send was made: what is left of the head becomes ours. */
+static apr_status_t own_head(rp_exchange_t *ex)
+{
+    apr_bucket *b = APR_BRIGADE_FIRST(ex->out);
+
+    if (!ex->head_borrowed) {
+        return APR_SUCCESS;
+    }
+    ex->head_borrowed = 0;
+    return b != APR_BRIGADE_SENTINEL(ex->out) && APR_BUCKET_IS_TRANSIENT(b) ? apr_bucket_setaside(b, ex->pool) : APR_SUCCESS;
+}
+
 static rp_move_e write_head(rp_exchange_t *ex)
 {
     const char *head;
@@ -251,7 +270,7 @@ static rp_move_e write_head(rp_exchange_t *ex)
     if (rv != APR_SUCCESS) {
         return rp_ex_fail(ex, RP_FAIL_BAD_REQUEST, rv, NULL);
     }
-    put_const(ex, head, len);
+    borrow_head(ex, head, len);
     ex->body_sent = 0;
     if (!ex->conf.has_body) {
         ex->send = RP_SEND_HEAD;
@@ -275,7 +294,7 @@ static rp_move_e replace_head(rp_exchange_t *ex)
         return rp_ex_fail(ex, RP_FAIL_BAD_REQUEST, rv, NULL);
     }
     apr_bucket_delete(APR_BRIGADE_FIRST(ex->out));
-    APR_BRIGADE_INSERT_HEAD(ex->out, apr_bucket_immortal_create(head, len, ex->ba));
+    borrow_head(ex, head, len);
     return RP_MOVE_ON;
 }
 
@@ -469,6 +488,11 @@ void rp_ex_send_some(rp_exchange_t *ex, int *progress)
     }
     if (ex->ready & RP_WAIT_BACKEND_WRITE) {
         apr_status_t rv = drain_out(ex, progress);
+
+        if (own_head(ex) != APR_SUCCESS) {
+            (void)rp_ex_fail(ex, RP_FAIL_INTERNAL, APR_ENOMEM, "request head");
+            return;
+        }
         if (rv != APR_SUCCESS || !rp_ex_alive(ex)) {
             if (APR_STATUS_IS_EAGAIN(rv)) {
                 ex->ready &= ~(unsigned)RP_WAIT_BACKEND_WRITE;

@@ -16,6 +16,7 @@
 /** Fields under construction. */
 typedef struct head_t {
     rp_request_t *rq;
+    apr_pool_t *p;              /* need not outlive the head's way to the socket */
     rp_req_field_t *fields;
     int nfields;
     rp_conntok_t nominated;
@@ -119,7 +120,7 @@ static const char *max_forwards_less(head_t *h, const char *value)
         return "0";
     }
     h->max_forwards_seen = 1;
-    return apr_psprintf(h->rq->r->pool, "%" APR_INT64_T_FMT, n - 1);
+    return apr_psprintf(h->p, "%" APR_INT64_T_FMT, n - 1);
 }
 
 static int is_conditional(rp_hdr_e id)
@@ -132,7 +133,7 @@ static int is_conditional(rp_hdr_e id)
 static void pass_field(head_t *h, rp_hdr_e id, const char *name, apr_size_t name_len, const char *value)
 {
     rp_request_t *rq = h->rq;
-    apr_pool_t *p = rq->r->pool;
+    apr_pool_t *p = h->p;
 
     if (rp_hdr_req_dropped(id) || (h->nominated.n > 0 && rp_conntok_has(&h->nominated, name, name_len))) {
         return;
@@ -239,7 +240,7 @@ static void via_field(head_t *h)
     rp_request_t *rq = h->rq;
 
     if (rq->sconf->via == RP_VIA_ON || rq->sconf->via == RP_VIA_FULL) {
-        ADD(h, RP_HDR_VIA, "Via", join(rq->r->pool, h->fwd[FWD_VIA], rp_request_via(rq, rq->r->proto_num)));
+        ADD(h, RP_HDR_VIA, "Via", join(h->p, h->fwd[FWD_VIA], rp_request_via(rq, rq->r->proto_num)));
     }
 }
 
@@ -247,7 +248,7 @@ static void forwarded_fields(head_t *h)
 {
     rp_request_t *rq = h->rq;
     request_rec *r = rq->r;
-    apr_pool_t *p = r->pool;
+    apr_pool_t *p = h->p;
 
     if (rp_switch(rq->dconf->add_headers, 1)) {
         ADD(h, RP_HDR_X_FORWARDED_FOR, "X-Forwarded-For", join(p, h->fwd[FWD_FOR], r->useragent_ip));
@@ -281,7 +282,12 @@ static void head_init(head_t *h, rp_request_t *rq)
     int most = apr_table_elts(rq->r->headers_in)->nelts + OWN_FIELDS;
 
     h->rq = rq;
-    h->fields = apr_palloc(rq->r->pool, (apr_size_t)most * sizeof(*h->fields));
+    h->p = rq->r->pool;
+    if (rq->exconf.scratch != NULL) {
+        h->p = rq->exconf.scratch;
+        apr_pool_clear(h->p);
+    }
+    h->fields = apr_palloc(h->p, (apr_size_t)most * sizeof(*h->fields));
     h->nfields = 0;
     rp_conntok_init(&h->nominated);
     memset(h->fwd, 0, sizeof(h->fwd));
@@ -309,7 +315,7 @@ apr_status_t rp_request_head_build(void *ctx, rp_req_framing_e framing, apr_int6
         return rv;
     }
     if (!h.max_forwards_seen && rq->sconf->max_forwards >= 0) {
-        ADD(&h, RP_HDR_MAX_FORWARDS, "Max-Forwards", apr_itoa(r->pool, rq->sconf->max_forwards));
+        ADD(&h, RP_HDR_MAX_FORWARDS, "Max-Forwards", apr_itoa(h.p, rq->sconf->max_forwards));
     }
     via_field(&h);
     forwarded_fields(&h);
@@ -324,7 +330,7 @@ apr_status_t rp_request_head_build(void *ctx, rp_req_framing_e framing, apr_int6
     wire.expect_100 = rq->exconf.expect_100;
     wire.conn = connection_kind(rq);
     wire.upgrade = rq->upgrade;
-    rv = rp_req_write(&wire, r->pool, head, len, &err, &bad);
+    rv = rp_req_write(&wire, h.p, head, len, &err, &bad);
     if (rv != APR_SUCCESS) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, rv, r, "RP0203: request refused: %s%s%s", rp_req_err_str(err),
                       bad >= 0 ? ", field " : "", bad >= 0 ? rp_printable(r->pool, wire.fields[bad].name) : "");

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-enum { SMALL = 0, LARGE, KINDS, UNKEPT = KINDS };
+enum { RECORD = 0, SMALL, LARGE, KINDS, UNKEPT = KINDS };
 
 /* In front of the bytes. */
 typedef union head_t {
@@ -23,7 +23,7 @@ typedef struct cache_t {
     enum { CACHE_NEW = 0, CACHE_OPEN, CACHE_CLOSED } state;
 } cache_t;
 
-static const apr_size_t sizes[KINDS] = {RP_BUFFER_SMALL, RP_BUFFER_LARGE};
+static const apr_size_t sizes[KINDS] = {RP_BUFFER_RECORD, RP_BUFFER_SMALL, RP_BUFFER_LARGE};
 
 static _Thread_local cache_t cache;
 static pthread_key_t at_end;
@@ -58,12 +58,16 @@ static void open_cache(cache_t *c)
 {
     (void)pthread_once(&once, make_key);
     c->state = have_key && pthread_setspecific(at_end, c) == 0 ? CACHE_OPEN : CACHE_CLOSED;
+    c->most[RECORD] = 2;
     c->most[SMALL] = c->most[LARGE] = 1;
 }
 
 static int kind_of(apr_size_t size)
 {
-    return size <= RP_BUFFER_SMALL ? SMALL : size <= RP_BUFFER_LARGE ? LARGE : UNKEPT;
+    if (size <= RP_BUFFER_SMALL) {
+        return size <= RP_BUFFER_RECORD ? RECORD : SMALL;
+    }
+    return size <= RP_BUFFER_LARGE ? LARGE : UNKEPT;
 }
 
 apr_size_t rp_buffer_room(apr_size_t size)
@@ -113,13 +117,19 @@ void rp_buffer_free(void *buf)
     cache.n[kind]++;
 }
 
-void rp_buffer_keep(int small, int large)
+static int at_most(int n)
+{
+    return n < RP_BUFFER_KEEP_MAX ? n : RP_BUFFER_KEEP_MAX;
+}
+
+void rp_buffer_keep(int records, int small, int large)
 {
     if (cache.state == CACHE_NEW) {
         open_cache(&cache);
     }
-    cache.most[SMALL] = small < RP_BUFFER_KEEP_MAX ? small : RP_BUFFER_KEEP_MAX;
-    cache.most[LARGE] = large < RP_BUFFER_KEEP_MAX ? large : RP_BUFFER_KEEP_MAX;
+    cache.most[RECORD] = at_most(records);
+    cache.most[SMALL] = at_most(small);
+    cache.most[LARGE] = at_most(large);
 }
 
 int rp_buffer_kept(apr_size_t size)

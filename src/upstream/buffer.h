@@ -10,6 +10,7 @@
 
 #include <apr.h>
 
+#define RP_BUFFER_RECORD 2032 /**< bytes; for what is kept of one request */
 #define RP_BUFFER_SMALL 8176  /**< bytes; with what the allocator adds two pages */
 #define RP_BUFFER_LARGE 65520 /**< bytes; for bodies that have shown to be large */
 
@@ -24,8 +25,8 @@ apr_size_t rp_buffer_room(apr_size_t size);
 void rp_buffer_free(void *buf);
 
 /** The calling thread keeps up to that many of each kind from now on (at most RP_BUFFER_KEEP_MAX each; a thread that never says so
- * keeps one of each). Freed when the thread ends. */
-void rp_buffer_keep(int small, int large);
+ * keeps two, one and one). Freed when the thread ends. */
+void rp_buffer_keep(int records, int small, int large);
 #define RP_BUFFER_KEEP_MAX 64
 /** How many of the kind of this size the calling thread keeps at the moment. */
 int rp_buffer_kept(apr_size_t size);

@@ -359,16 +359,22 @@ static apr_status_t cl_spool(void *ctx, apr_bucket_brigade *bb, rp_reason_e *why
     return APR_SUCCESS;
 }
 
+static char borrowed[64]; /* a head's bytes, which do not outlive the step */
+
 static apr_status_t cl_request_head(void *ctx, rp_req_framing_e framing, apr_int64_t length, const char **head, apr_size_t *len)
 {
     (void)ctx;
     if (fault(F_REQUEST_HEAD)) {
         return world->fault_rv;
     }
-    *head = framing == RP_REQ_NO_BODY ? "HEAD none\n"
-            : framing == RP_REQ_CHUNKED ? "HEAD chunked\n"
-            : apr_psprintf(world->pool, "HEAD %d\n", (int)length);
-    *len = strlen(*head);
+    switch (framing) {
+    case RP_REQ_NO_BODY: apr_cpystrn(borrowed, "HEAD none\n", sizeof(borrowed)); break;
+    case RP_REQ_CHUNKED: apr_cpystrn(borrowed, "HEAD chunked\n", sizeof(borrowed)); break;
+    case RP_REQ_LENGTH:
+    default: apr_snprintf(borrowed, sizeof(borrowed), "HEAD %d\n", (int)length); break;
+    }
+    *head = borrowed;
+    *len = strlen(borrowed);
     return APR_SUCCESS;
 }
 
@@ -643,6 +649,7 @@ rp_step_e world_run(world_t *w, int steps)
             return RP_STEP_WAIT;
         }
         step = rp_exchange_step(w->ex, w->now, ready);
+        memset(borrowed, '?', sizeof(borrowed));
         if (step != RP_STEP_WAIT) {
             w->ended = 1;
             return step;

@@ -9,7 +9,7 @@
 
 START_TEST(room_is_what_was_asked_for_or_more)
 {
-    static const apr_size_t sizes[] = {1, 100, RP_BUFFER_SMALL, RP_BUFFER_SMALL + 1, RP_BUFFER_LARGE, RP_BUFFER_LARGE + 1, 1 << 20};
+    static const apr_size_t sizes[] = {1, 100, RP_BUFFER_RECORD, RP_BUFFER_RECORD + 1, RP_BUFFER_SMALL, RP_BUFFER_SMALL + 1, RP_BUFFER_LARGE, RP_BUFFER_LARGE + 1, 1 << 20};
     int i;
 
     for (i = 0; i < ROWS(sizes); i++) {
@@ -19,7 +19,8 @@ START_TEST(room_is_what_was_asked_for_or_more)
         memset(buf, 'x', rp_buffer_room(sizes[i]));
         rp_buffer_free(buf);
     }
-    ck_assert_uint_eq(rp_buffer_room(1), RP_BUFFER_SMALL);
+    ck_assert_uint_eq(rp_buffer_room(1), RP_BUFFER_RECORD);
+    ck_assert_uint_eq(rp_buffer_room(RP_BUFFER_RECORD + 1), RP_BUFFER_SMALL);
     ck_assert_uint_eq(rp_buffer_room(RP_BUFFER_SMALL + 1), RP_BUFFER_LARGE);
     ck_assert_uint_eq(rp_buffer_room(RP_BUFFER_LARGE + 1), RP_BUFFER_LARGE + 1);
     rp_buffer_free(NULL);
@@ -28,7 +29,7 @@ END_TEST
 
 START_TEST(freed_buffer_is_the_next_one_of_its_kind)
 {
-    char *small = rp_buffer_get(10), *large = rp_buffer_get(RP_BUFFER_LARGE);
+    char *small = rp_buffer_get(RP_BUFFER_RECORD + 1), *large = rp_buffer_get(RP_BUFFER_LARGE);
 
     rp_buffer_free(small);
     rp_buffer_free(large);
@@ -57,12 +58,14 @@ static int kept_of(int n, apr_size_t size)
 
 START_TEST(thread_keeps_as_many_as_it_said)
 {
+    ck_assert_int_eq(kept_of(3, RP_BUFFER_RECORD), 2);
     ck_assert_int_eq(kept_of(3, RP_BUFFER_SMALL), 1);
     ck_assert_int_eq(kept_of(3, RP_BUFFER_LARGE), 1);
-    rp_buffer_keep(4, 2);
+    rp_buffer_keep(3, 4, 2);
+    ck_assert_int_eq(kept_of(8, 1), 3);
     ck_assert_int_eq(kept_of(8, RP_BUFFER_SMALL), 4);
     ck_assert_int_eq(kept_of(8, RP_BUFFER_LARGE), 2);
-    rp_buffer_keep(1 << 20, 0);
+    rp_buffer_keep(0, 1 << 20, 0);
     ck_assert_int_eq(kept_of(RP_BUFFER_KEEP_MAX + 8, RP_BUFFER_SMALL), RP_BUFFER_KEEP_MAX);
     ck_assert_int_eq(kept_of(8, RP_BUFFER_LARGE), 0);
     ck_assert_int_eq(kept_of(3, RP_BUFFER_LARGE + 1), 0);
@@ -73,7 +76,7 @@ static void *other_thread(void *buf)
 {
     char *own = rp_buffer_get(RP_BUFFER_LARGE);
 
-    rp_buffer_keep(2, 2);
+    rp_buffer_keep(2, 2, 2);
     rp_buffer_free(buf);
     rp_buffer_free(own);
     ck_assert_int_eq(rp_buffer_kept(RP_BUFFER_SMALL), 1);
@@ -85,7 +88,7 @@ START_TEST(buffer_goes_to_the_thread_that_frees_it)
 {
     pthread_t thread;
 
-    ck_assert_int_eq(pthread_create(&thread, NULL, other_thread, rp_buffer_get(1)), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, other_thread, rp_buffer_get(RP_BUFFER_SMALL)), 0);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
     ck_assert_int_eq(rp_buffer_kept(RP_BUFFER_SMALL), 0);
 }
