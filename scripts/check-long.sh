@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # What `make check-long` runs, each in a build of its own below $builddir/long: everything under the address and undefined
 # behaviour sanitizers; unit tests and the engine's part of the suite under the thread sanitizer; unit tests and the suite under
-# valgrind; each fuzz target for a minute of new inputs; how much of its parser each corpus covers; the suite once more as a soak.
+# valgrind; each fuzz target for a minute of new inputs; how much of its parser each corpus covers; the suite with each lane forced;
+# the suite as a soak.
 # Arguments choose some (make check-long ONLY="asan fuzz"). FUZZ_SECONDS, SOAK_ROUNDS: other lengths than 60 and 5.
 # The last line is the sum. Environment: as for check.sh.
 set -u
@@ -163,7 +164,7 @@ stage_cover() {
 }
 
 stage_soak() {
-    build soak || return 0
+    build plain || return 0
     export RPROXY_LARGE="${LARGE_MB:-1024}"
     run_suite "bodies of $RPROXY_LARGE MB" t/90-large-bodies.t
     unset RPROXY_LARGE
@@ -174,14 +175,24 @@ stage_soak() {
     done
 }
 
-[ $# -gt 0 ] || set -- asan tsan valgrind fuzz cover soak
+# The suite with each lane forced upon its servers; where the lane is left to us is what `make check` runs.
+stage_lanes() {
+    build plain || return 0
+    for lane in inline handoff blocking; do
+        export RPROXY_LANE=$lane
+        run_suite "suite, lane $lane"
+    done
+    unset RPROXY_LANE
+}
+
+[ $# -gt 0 ] || set -- asan tsan valgrind fuzz cover lanes soak
 for stage in "$@"; do
     case $stage in
-    asan | tsan | valgrind | fuzz | cover | soak)
+    asan | tsan | valgrind | fuzz | cover | lanes | soak)
         echo "== $stage"
         "stage_$stage"
         ;;
-    *) echo "check-long.sh: no stage \"$stage\"; there are: asan tsan valgrind fuzz cover soak" >&2; exit 2 ;;
+    *) echo "check-long.sh: no stage \"$stage\"; there are: asan tsan valgrind fuzz cover lanes soak" >&2; exit 2 ;;
     esac
 done
 sum_up

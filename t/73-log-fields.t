@@ -154,7 +154,7 @@ like seen('/set-sampled/id/1', 'traceparent', traceparent => $good =~ s/01$/00/r
 # --- notes only where they are asked for ---
 for my $case (['', 'none'], ['RProxyLogFields On', "$url/"], ["RProxyLogFields Off\nCustomLog __ROOT__/x \"%{rproxy-member}n\"", 'none'], ["CustomLog __ROOT__/x \"%{rproxy-member}n\"", "$url/"]) {
     my ($line, $note) = @$case;
-    my $other = RProxy::Server->new(modules => [qw(slotmem_shm lua)], config => "$rules\n$line\nLuaHookLog __ROOT__/notes.lua log\n", start => 0);
+    my $other = RProxy::Server->new(any_lane => 'its note would be asked for', modules => [qw(slotmem_shm lua)], config => "$rules\n$line\nLuaHookLog __ROOT__/notes.lua log\n", start => 0);
     my $script = $other->write_file('notes.lua', "function log(r) local f = io.open('@{[$other->root]}/run/lua_log', 'a') f:write((r.notes['rproxy-' .. 'member'] or 'none') .. '\\n') f:close() return apache2.DECLINED end\n");
     $other->start;
     get($other, '/p/id/1');

@@ -31,7 +31,10 @@ my @all;
 
 # config, modules (of httpd, by short name), ours (of ours; default all that are built), mpm,
 # without (modules that are otherwise always there), threads (25: in one child), processes (1), top (configuration before all else), start => 0 (do not
-# start), loglevel, timeout, files (open files that each of its processes may have).
+# start), loglevel, timeout, files (open files that each of its processes may have), any_lane (why no lane is logged and none forced,
+# see wrong_lanes).
+#
+# RPROXY_LANE=inline|handoff|blocking: the lane that is forced upon every server whose configuration does not choose one itself.
 sub new {
     my ($class, %opt) = @_;
     my $self = bless {
@@ -138,6 +141,7 @@ sub config_text {
     my $top  = $self->{top} // '';
     my $load = $self->_load_lines;
     my $mpm  = $self->_mpm_lines;
+    my $lane = $self->_forced_lane;
     return $self->_expand(<<"CONF" . ($snippet // $self->{config} // ''));
 $top
 $load
@@ -149,13 +153,14 @@ ServerName front.test
 DocumentRoot "__ROOT__/htdocs"
 ErrorLog "__ROOT__/error_log"
 LogLevel $self->{loglevel}
-LogFormat "%{X-Test-Id}i %>s %B %X %k \\"%r\\"" suite
+LogFormat "%{X-Test-Id}i %>s %B %X %k \\"%r\\"@{[$self->{any_lane} ? '' : ' %{rproxy-lane}n']}" suite
 CustomLog "__ROOT__/access_log" suite
 Timeout $self->{timeout}
 KeepAliveTimeout 15
 $user
 $mime
 $mpm
+@{[$lane ? "RProxyLane $lane" : '']}
 <Directory />
     Require all granted
     AllowOverride None
@@ -327,6 +332,28 @@ sub children {
     return @pids;
 }
 
+sub _chooses_lane {
+    my ($self) = @_;
+    return "@{[$self->{top} // '']}\n@{[$self->{config} // '']}" =~ /^\s*RProxy(?:Lane|EventLoop)\b/m;
+}
+
+sub _forced_lane {
+    my ($self) = @_;
+    return if $self->{any_lane} || $self->{mpm} ne 'event' || !grep { $_ eq 'rproxy' } @{$self->{ours}};
+    return $self->_chooses_lane ? undef : $ENV{RPROXY_LANE};
+}
+
+# Lines of the access log whose request ran on another lane than the configuration means. Where none is forced no request of HTTP/1
+# takes a thread of the MPM; streams of HTTP/2 always do. What httpd refuses while it reads the head never reaches a lane.
+sub wrong_lanes {
+    my ($self) = @_;
+    return if $self->{any_lane} || $self->{mpm} ne 'event' || $self->_chooses_lane || !grep { $_ eq 'rproxy' } @{$self->{ours}};
+    my %right = (auto => qr/inline|handoff|-/, inline => qr/inline|handoff|-/, handoff => qr/handoff|-/, blocking => qr/blocking|-/);
+    my $right = $right{$ENV{RPROXY_LANE} || 'auto'} or croak "RPROXY_LANE=$ENV{RPROXY_LANE} is no lane";
+    return grep { m{^\S+ (\d+) (?!.*HTTP/2\.0").* ([a-z]+|-)$} && $2 !~ /^(?:$right)$/ && $1 !~ /^(?:400|408|414|417|431|505)$/ }
+        split /\n/, $self->access_log;
+}
+
 # Lines of the logs that mean a crash or a sanitizer's finding.
 sub complaints {
     my ($self) = @_;
@@ -342,6 +369,7 @@ sub _finish {
     my $signal = ($self->{status} // 0) & 127;
     push @bad, "httpd's main process was ended by signal $signal\n" if $signal;
     push @bad, $self->complaints;
+    push @bad, map {"the request ran on an unexpected lane: $_\n"} $self->wrong_lanes;
     return @bad;
 }
 
