@@ -16,7 +16,7 @@ my $url  = $b->url;
 my $dead = RProxy::Backend->new(name => 'dead');
 $dead->refuse;
 my $checked = RProxy::Backend->new(name => 'checked');
-my $s = RProxy::Server->new(modules => ['slotmem_shm'], threads => 12, config => <<"CONF");
+my $s = RProxy::Server->new(any_lane => 'the loop has rows of its own', modules => ['slotmem_shm'], threads => 12, config => <<"CONF");
 <Location /metrics>
     SetHandler rproxy-metrics
 </Location>
