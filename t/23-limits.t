@@ -10,7 +10,7 @@ use RProxy::Client qw(get post);
 use RProxy::Env qw(needs now seconds wait_until);
 use RProxy::Server;
 
-plan tests => 46, need {needs(qw(rproxy))};
+plan tests => 48, need {needs(qw(rproxy))};
 
 my $b = RProxy::Backend->new;
 my $p = $b->port;
@@ -33,6 +33,11 @@ ProxyPass /small    http://127.0.0.1:$p/bytes/1 responsefieldsize=100
 ProxyPass /large    http://127.0.0.1:$p/bytes/2 responsefieldsize=20000
 ProxyPass /jam      http://127.0.0.1:${\$j->port} connectiontimeout=300ms timeout=60
 ProxyPass /alive    http://127.0.0.1:${\$k->port} keepalive=On
+Listen 127.0.0.1:__PORT_short__
+<VirtualHost 127.0.0.1:__PORT_short__>
+    ProxyTimeout 1
+    ProxyPass / http://127.0.0.1:${\$k->port}/
+</VirtualHost>
 CONF
 );
 
@@ -154,6 +159,11 @@ cmp_ok now() - $start, '<', seconds(3), '... after milliseconds, not seconds';
 $start = now();
 is get($s, '/second')->status, 504, 'timeout=1: 504';
 cmp_ok now() - $start, '>=', 0.9, '... after a second';
+
+$start = now();
+is get($s, '/hold/p', port => 'short')->status, 504, 'ProxyTimeout 1: 504';
+my $passed = now() - $start;
+ok $passed >= 0.9 && $passed < seconds(10), '... after a second, not after Timeout' or diag($passed);
 
 $j->jam;
 $start = now();
