@@ -9,6 +9,7 @@
 #include <http_core.h>
 #include <http_log.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "upstream/clock.h"
 
@@ -94,24 +95,139 @@ static void settle_backend(rp_owned_t *o)
     }
 }
 
-/* ---- helpers: names and handshakes ---- */
+/* ---- helpers ---- */
+
+static void set_timer(rp_owned_t *o, apr_time_t due_us)
+{
+    if (rp_loop_timer(o->el->loop, &o->timer, due_us) != APR_SUCCESS) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, o->r, "RP0308: no memory for a timer: this request waits without a limit");
+    }
+}
+
+static const char nobody_free[] = "no helper thread was free for it in time; one at a time tries a backend that does not answer";
+
+/* ---- helpers: names ---- */
+
+/* A look-up can not be interrupted: it stands by itself, so that its request may end before it. */
+struct rp_lookup_t {
+    rp_job_t job;
+    rp_post_t post;
+    rp_owned_t *o;           /* loop: who asked, or NULL: nobody wants it any more */
+    rp_engine_loop_t *el;
+    rp_endpoint_t *endpoint; /* held */
+    apr_uint32_t answers;    /* of the resolver, when it was asked for */
+    apr_status_t rv;
+    rp_addrset_t *addrs;
+};
+
+#define LOOKUP_OF(p, member) ((rp_lookup_t *)((char *)(p) - offsetof(rp_lookup_t, member)))
+
+static void lookup_free(rp_lookup_t *look)
+{
+    rp_endpoint_release(look->endpoint);
+    free(look);
+}
+
+static void on_looked_up(rp_post_t *post)
+{
+    rp_lookup_t *look = LOOKUP_OF(post, post);
+    rp_owned_t *o = look->o;
+
+    if (o != NULL) {
+        o->lookup = NULL;
+        o->helper_busy = 0;
+        rp_exchange_resolved(o->suspended.ex, look->rv, look->addrs);
+    }
+    else if (look->addrs != NULL) {
+        rp_addrset_unref(look->addrs);
+    }
+    lookup_free(look);
+    if (o != NULL && !o->el->buried) {
+        rp_owned_step(o, 0);
+    }
+}
+
+static void on_look_up(rp_job_t *job, apr_thread_t *thread, int late)
+{
+    rp_lookup_t *look = LOOKUP_OF(job, job);
+    rp_address_t *address = &look->endpoint->address;
+    apr_time_t began = rp_clock_now_us();
+
+    (void)thread;
+    if (late) {
+        look->rv = APR_TIMEUP;
+        return;
+    }
+    /* Another request may have asked for the same name while this one waited in line. */
+    if (rp_address_lookups(address) != look->answers && rp_address_cached(address, began, -1, &look->addrs) == APR_SUCCESS) {
+        look->rv = APR_SUCCESS;
+        return;
+    }
+    look->rv = rp_address_resolve(address, began, &look->addrs);
+    __atomic_store_n(&job->group->good, look->rv == APR_SUCCESS || rp_clock_now_us() - began < SLOW_NAME_US, __ATOMIC_RELAXED);
+}
+
+static void post_look_up(rp_job_t *job)
+{
+    rp_lookup_t *look = LOOKUP_OF(job, job);
+
+    look->post.fn = on_looked_up;
+    rp_loop_post(look->el->loop, &look->post);
+}
+
+static void look_up(rp_owned_t *o)
+{
+    rp_exchange_t *ex = o->suspended.ex;
+    rp_lookup_t *look = calloc(1, sizeof(*look));
+
+    if (look == NULL) {
+        rp_exchange_resolved(ex, APR_ENOMEM, NULL);
+        rp_owned_later(o);
+        return;
+    }
+    look->o = o;
+    look->el = o->el;
+    look->endpoint = rp_exchange_endpoint(ex);
+    rp_endpoint_hold(look->endpoint);
+    look->answers = rp_address_lookups(&look->endpoint->address);
+    look->job.fn = on_look_up;
+    look->job.done = post_look_up;
+    look->job.group = &look->endpoint->dial;
+    look->job.deadline_us = rp_exchange_wait(ex)->deadline_us;
+    o->lookup = look;
+    o->helper_busy = 1;
+    if (rp_helpers_submit(o->el->dialers, &look->job) != APR_SUCCESS) {
+        look->rv = APR_TIMEUP;
+        post_look_up(&look->job);
+        return;
+    }
+    set_timer(o, look->job.deadline_us);
+}
+
+/* Nobody waits for it any more. */
+static void forget_look_up(rp_owned_t *o)
+{
+    rp_lookup_t *look = o->lookup;
+
+    o->lookup = NULL;
+    o->helper_busy = 0;
+    look->o = NULL;
+    if (rp_helpers_cancel(o->el->dialers, &look->job)) {
+        lookup_free(look);
+    }
+}
+
+/* ---- helpers: handshakes ---- */
 
 static void on_helped(rp_post_t *post)
 {
     rp_owned_t *o = RP_OWNED_OF(post, post);
-    rp_exchange_t *ex = o->suspended.ex;
 
     o->helper_busy = 0;
-    if (rp_exchange_wait(ex)->mask & RP_WAIT_RESOLVE) {
-        rp_exchange_resolved(ex, o->helper_rv, o->helper_addrs);
+    rp_exchange_tls_done(o->suspended.ex, o->helper_rv, o->helper_reason);
+    if (o->backend != NULL) {
+        o->backend->ready |= RP_WAIT_BACKEND_READ | RP_WAIT_BACKEND_WRITE; /* the handshake ate the edges */
     }
-    else {
-        rp_exchange_tls_done(ex, o->helper_rv, o->helper_reason);
-        if (o->backend != NULL) {
-            o->backend->ready |= RP_WAIT_BACKEND_READ | RP_WAIT_BACKEND_WRITE; /* the handshake ate the edges */
-        }
-    }
-    o->helper_addrs = NULL;
     if (o->el->buried) {
         return;
     }
@@ -123,53 +239,24 @@ static void on_helped(rp_post_t *post)
     rp_owned_step(o, 0);
 }
 
-static void look_up(rp_owned_t *o)
+static void fail(rp_owned_t *o, apr_status_t rv, const char *reason)
 {
-    rp_address_t *address = &rp_exchange_endpoint(o->suspended.ex)->address;
-    apr_time_t began = rp_clock_now_us();
-
-    /* Another request may have asked for the same name while this one waited in line. */
-    if (rp_address_lookups(address) != o->helper_lookups && rp_address_cached(address, began, -1, &o->helper_addrs) == APR_SUCCESS) {
-        o->helper_rv = APR_SUCCESS;
-        return;
-    }
-    o->helper_rv = rp_address_resolve(address, began, &o->helper_addrs);
-    __atomic_store_n(&o->job.group->good, o->helper_rv == APR_SUCCESS || rp_clock_now_us() - began < SLOW_NAME_US, __ATOMIC_RELAXED);
-}
-
-static void shake_hands(rp_owned_t *o)
-{
-    const rp_tls_provider_t *tls = rp_conn_tls_provider();
-    rp_exchange_t *ex = o->suspended.ex;
-
-    if (tls == NULL) {
-        o->helper_rv = APR_ENOTIMPL;
-        return;
-    }
-    o->helper_rv = tls->handshake(rp_exchange_conn(ex), o->job.deadline_us - rp_clock_now_us(), &o->helper_reason);
-    __atomic_store_n(&o->job.group->good, !APR_STATUS_IS_TIMEUP(o->helper_rv), __ATOMIC_RELAXED);
-}
-
-static void nobody_free(rp_owned_t *o)
-{
-    o->helper_rv = APR_TIMEUP;
-    o->helper_reason = "no helper thread was free for it in time; one at a time tries a backend that does not answer";
+    o->helper_rv = rv;
+    o->helper_reason = reason;
 }
 
 static void on_helper(rp_job_t *job, apr_thread_t *thread, int late)
 {
     rp_owned_t *o = RP_OWNED_OF(job, job);
+    const rp_tls_provider_t *tls = rp_conn_tls_provider();
 
     (void)thread;
-    if (late) {
-        nobody_free(o);
+    if (late || tls == NULL) {
+        fail(o, late ? APR_TIMEUP : APR_ENOTIMPL, late ? nobody_free : NULL);
+        return;
     }
-    else if (rp_exchange_wait(o->suspended.ex)->mask & RP_WAIT_RESOLVE) {
-        look_up(o);
-    }
-    else {
-        shake_hands(o);
-    }
+    o->helper_rv = tls->handshake(rp_exchange_conn(o->suspended.ex), job->deadline_us - rp_clock_now_us(), &o->helper_reason);
+    __atomic_store_n(&job->group->good, !APR_STATUS_IS_TIMEUP(o->helper_rv), __ATOMIC_RELAXED);
 }
 
 static void through(rp_job_t *job)
@@ -180,27 +267,18 @@ static void through(rp_job_t *job)
     rp_loop_post(o->el->loop, &o->post);
 }
 
-static void set_timer(rp_owned_t *o, apr_time_t due_us)
-{
-    if (rp_loop_timer(o->el->loop, &o->timer, due_us) != APR_SUCCESS) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, o->r, "RP0308: no memory for a timer: this request waits without a limit");
-    }
-}
-
-static void ask_helper(rp_owned_t *o)
+static void shake_hands(rp_owned_t *o)
 {
     rp_exchange_t *ex = o->suspended.ex;
 
     o->helper_busy = 1;
-    o->helper_addrs = NULL;
     o->helper_reason = NULL;
-    o->helper_lookups = rp_address_lookups(&rp_exchange_endpoint(ex)->address);
     o->job.fn = on_helper;
     o->job.done = through;
     o->job.group = &rp_exchange_endpoint(ex)->dial;
     o->job.deadline_us = rp_exchange_wait(ex)->deadline_us;
     if (rp_helpers_submit(o->el->dialers, &o->job) != APR_SUCCESS) {
-        nobody_free(o);
+        fail(o, APR_TIMEUP, nobody_free);
         through(&o->job);
         return;
     }
@@ -210,9 +288,18 @@ static void ask_helper(rp_owned_t *o)
 /* The deadline passed while no helper had begun. */
 static void helper_overdue(rp_owned_t *o)
 {
-    if (now(o) >= o->job.deadline_us && rp_helpers_cancel(o->el->dialers, &o->job)) {
-        nobody_free(o);
-        through(&o->job);
+    rp_job_t *job = o->lookup != NULL ? &o->lookup->job : &o->job;
+
+    if (now(o) < job->deadline_us || !rp_helpers_cancel(o->el->dialers, job)) {
+        return;
+    }
+    if (o->lookup != NULL) {
+        o->lookup->rv = APR_TIMEUP;
+        post_look_up(job);
+    }
+    else {
+        fail(o, APR_TIMEUP, nobody_free);
+        through(job);
     }
 }
 
@@ -311,8 +398,12 @@ static unsigned arrange(rp_owned_t *o)
     const rp_wait_t *wait = rp_exchange_wait(o->suspended.ex);
     unsigned ready;
 
-    if (wait->mask & (RP_WAIT_RESOLVE | RP_WAIT_TLS)) {
-        ask_helper(o);
+    if (wait->mask & RP_WAIT_RESOLVE) {
+        look_up(o);
+        return 0;
+    }
+    if (wait->mask & RP_WAIT_TLS) {
+        shake_hands(o);
         return 0;
     }
     if (wait->mask & RP_WAIT_POOL) {
@@ -382,7 +473,13 @@ void rp_owned_wait_over(rp_owned_t *o)
 
 void rp_owned_abort(rp_owned_t *o)
 {
+    if (o->lookup != NULL) {
+        forget_look_up(o);
+    }
     if (o->helper_busy && !rp_helpers_cancel(o->el->dialers, &o->job)) {
+        if (!o->doomed) { /* the handshake ends, and its helper comes back */
+            (void)shutdown(rp_conn_fd(rp_exchange_conn(o->suspended.ex)), SHUT_RDWR);
+        }
         o->doomed = 1;
         return;
     }

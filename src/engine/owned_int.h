@@ -79,6 +79,9 @@ typedef struct rp_backend_watch_t {
  * While a dialer looks a name up or makes a handshake (helper_busy) the connection stays the loop's; the dialer has the exchange and its
  * backend connection, and the members named helper_*, and the loop keeps off those.
  */
+/** A name look-up under way: driver_loop.c. */
+typedef struct rp_lookup_t rp_lookup_t;
+
 struct rp_owned_t {
     APR_RING_ENTRY(rp_owned_t) link; /**< [loop] */
     conn_rec *c;                 /**< the pointer: const */
@@ -147,8 +150,7 @@ struct rp_owned_t {
     int doomed;                  /**< the client is gone; end as soon as the helper is back */
     rp_backend_watch_t *backend;
     apr_status_t helper_rv;
-    rp_addrset_t *helper_addrs;
-    apr_uint32_t helper_lookups;  /**< of the name, when it was asked for */
+    rp_lookup_t *lookup;         /**< of its backend's name, under way */
     const char *helper_reason;
     unsigned requests;
 };

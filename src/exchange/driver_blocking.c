@@ -191,6 +191,25 @@ static void do_tls(rp_exchange_t *ex)
     rp_exchange_tls_done(ex, rv, reason);
 }
 
+/* Nothing was sent yet: for a client that has left, nothing has to be. */
+static void wait_permit(rp_exchange_t *ex, const rp_blocking_client_t *client, void *ctx)
+{
+    rp_patience_t patience = {.fd = client->fd, .events = client->eof_is_gone ? POLLRDHUP : 0, .ctx = ctx};
+    apr_status_t rv;
+
+    patience.gone = client->fd < 0 ? client->gone : NULL;
+    rv = rp_permit_acquire(rp_exchange_worker(ex), rp_exchange_wait(ex)->deadline_us, &patience);
+    if (rv == APR_SUCCESS) {
+        rp_exchange_permit_granted(ex);
+    }
+    else if (APR_STATUS_IS_ECONNABORTED(rv)) {
+        rp_exchange_client_gone(ex, rp_clock_now_us());
+    }
+    else if (!APR_STATUS_IS_TIMEUP(rv)) { /* else step() sees by its clock that the time is up */
+        (void)rp_ex_fail(ex, RP_FAIL_LOCAL_RESOURCE, rv, NULL);
+    }
+}
+
 rp_step_e rp_exchange_run(rp_exchange_t *ex, const rp_blocking_client_t *client, void *ctx)
 {
     unsigned ready = RP_WAIT_CLIENT_READ | RP_WAIT_CLIENT_WRITE;
@@ -214,9 +233,7 @@ rp_step_e rp_exchange_run(rp_exchange_t *ex, const rp_blocking_client_t *client,
             do_tls(ex);
         }
         else if (mask & RP_WAIT_POOL) {
-            if (rp_permit_acquire(rp_exchange_worker(ex), rp_exchange_wait(ex)->deadline_us) == APR_SUCCESS) {
-                rp_exchange_permit_granted(ex);
-            } /* else step() sees by its clock that the time is up */
+            wait_permit(ex, client, ctx);
         }
         else if (wait_in_read(ex)) {
             ready = RP_WAIT_BACKEND_READ;

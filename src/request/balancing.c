@@ -40,7 +40,15 @@ static void aim_at(rp_request_t *rq, rp_worker_t *member)
 
 #define WAIT_STEP_US 20000 /* between two looks for a member that came back */
 
-/* The next member, waited for as long as the balancer's `timeout` says. */
+/* Let some time pass. 1: the client has left meanwhile (its half alone says nothing, unless it was told to). */
+static int client_leaves(const rp_request_t *rq, apr_interval_time_t step_us)
+{
+    struct pollfd fd = {.fd = rp_client_fd(rq->r), .events = rq->env.eof_is_gone ? POLLRDHUP : 0}; /* poll looks away from -1 */
+
+    return poll(&fd, 1, (int)(step_us / 1000) + 1) > 0 || rq->r->connection->aborted;
+}
+
+/* The next member, waited for as long as the balancer's `timeout` says, and as long as somebody wants it. */
 static rp_worker_t *wait_for_member(rp_request_t *rq, const char **why)
 {
     const rproxy_balancer_api_t *api = rp_child_sisters()->balancer;
@@ -55,7 +63,10 @@ static rp_worker_t *wait_for_member(rp_request_t *rq, const char **why)
             return NULL;
         }
         rp_request_flight_waits(rq);
-        (void)poll(NULL, 0, (int)(step_us / 1000) + 1);
+        if (client_leaves(rq, step_us)) {
+            rq->r->connection->aborted = 1;
+            return NULL;
+        }
         member = api->next(rq->balancing, why);
     }
     return member;
@@ -68,6 +79,10 @@ int rp_balancing_next(rp_request_t *rq)
 
     if (member == NULL && why == NULL) {
         return SUSPENDED;
+    }
+    if (member == NULL && rq->r->connection->aborted) {
+        return rp_request_refuse(rq->r, HTTP_BAD_REQUEST,
+                                 apr_psprintf(rq->r->pool, "RP0340: %s: the client has left before a member was free", rq->route->balancer), NULL);
     }
     if (member == NULL) {
         return rp_request_refuse(rq->r, HTTP_SERVICE_UNAVAILABLE,

@@ -8,10 +8,15 @@
  * consistent operations one of the two sees the other.
  */
 #include <errno.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "upstream/clock.h"
 #include "upstream/permit_int.h"
 #include "upstream/worker.h"
+
+#define LOOK_MS 1000 /* how often a client without a descriptor is asked whether it is still there */
 
 /* Raise the counter unless it is at max. */
 static int count_up(rp_worker_t *w)
@@ -88,31 +93,63 @@ void rp_permit_release(rp_worker_t *w)
 
 /* ---- a thread that waits ---- */
 
+/* It sleeps in poll, so that it can look at its client at the same time: eventfd, made only by those who have to wait. */
 typedef struct thread_waiter_t {
     rp_waiter_t base;
-    pthread_cond_t cond;
+    int wakefd;
 } thread_waiter_t;
 
 static void wake_thread(rp_waiter_t *self)
 {
-    (void)pthread_cond_signal(&((thread_waiter_t *)self)->cond);
+    apr_uint64_t one = 1;
+    ssize_t unused = write(((thread_waiter_t *)self)->wakefd, &one, sizeof(one));
+
+    (void)unused;
 }
 
-/* Until granted or the deadline. The queue is left either way. */
-static apr_status_t wait_locked(rp_worker_t *w, thread_waiter_t *me, apr_time_t deadline_us)
+static int milliseconds(apr_time_t left_us)
 {
-    struct timespec until = rp_clock_timespec(deadline_us);
-    int err = 0;
+    apr_time_t ms = (left_us + 999) / 1000;
 
-    while (!me->base.granted && err == 0) {
-        err = pthread_cond_timedwait(&me->cond, &w->shared.mutex, &until);
+    return ms > LOOK_MS ? LOOK_MS : (int)ms;
+}
+
+/* Sleep until something may have happened. APR_SUCCESS, APR_TIMEUP, or APR_ECONNABORTED: nobody wants the permit any more. */
+static apr_status_t doze(const thread_waiter_t *me, const rp_patience_t *patience, apr_time_t deadline_us)
+{
+    apr_time_t left_us = deadline_us - rp_clock_now_us();
+    struct pollfd fds[2] = {{.fd = me->wakefd, .events = POLLIN}, {.fd = -1}};
+
+    if (left_us <= 0) {
+        return APR_TIMEUP;
+    }
+    if (patience != NULL) {
+        fds[1].fd = patience->fd; /* poll looks away from -1 */
+        fds[1].events = patience->events;
+    }
+    (void)poll(fds, 2, milliseconds(left_us));
+    if (fds[1].revents != 0 || (patience != NULL && patience->gone != NULL && patience->gone(patience->ctx))) {
+        return APR_ECONNABORTED;
+    }
+    return APR_SUCCESS;
+}
+
+/* Until granted, or the waiting is over. The queue is left either way. */
+static apr_status_t wait_locked(rp_worker_t *w, thread_waiter_t *me, const rp_patience_t *patience, apr_time_t deadline_us)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    while (!me->base.granted && rv == APR_SUCCESS) {
+        (void)pthread_mutex_unlock(&w->shared.mutex);
+        rv = doze(me, patience, deadline_us);
+        (void)pthread_mutex_lock(&w->shared.mutex);
     }
     if (me->base.granted) {
         return APR_SUCCESS;
     }
     APR_RING_REMOVE(&me->base, link);
     (void)__atomic_sub_fetch(&w->stat->waiters, 1, __ATOMIC_SEQ_CST);
-    return APR_TIMEUP;
+    return rv;
 }
 
 static void line_up_locked(rp_worker_t *w, rp_waiter_t *waiter)
@@ -124,19 +161,19 @@ static void line_up_locked(rp_worker_t *w, rp_waiter_t *waiter)
     serve_locked(w);
 }
 
-apr_status_t rp_permit_acquire(rp_worker_t *w, apr_time_t deadline_us)
+apr_status_t rp_permit_acquire(rp_worker_t *w, apr_time_t deadline_us, const rp_patience_t *patience)
 {
-    thread_waiter_t me = {.base = {.wake = wake_thread}};
-    apr_status_t rv = rp_clock_cond_init(&me.cond);
+    thread_waiter_t me = {.base = {.wake = wake_thread}, .wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    apr_status_t rv;
 
-    if (rv != APR_SUCCESS) {
-        return rv;
+    if (me.wakefd < 0) {
+        return APR_FROM_OS_ERROR(errno);
     }
     (void)pthread_mutex_lock(&w->shared.mutex);
     line_up_locked(w, &me.base);
-    rv = wait_locked(w, &me, deadline_us);
+    rv = wait_locked(w, &me, patience, deadline_us);
     (void)pthread_mutex_unlock(&w->shared.mutex);
-    (void)pthread_cond_destroy(&me.cond);
+    (void)close(me.wakefd);
     return rv;
 }
 

@@ -91,10 +91,19 @@ rp_worker_t *rp_worker_index_find(const rp_worker_index_t *ix, const char *url, 
 apr_status_t rp_permit_try(rp_worker_t *w) RP_WARN_UNUSED;
 /** Give it back, to the oldest waiter when there is one. Thread-safe. */
 void rp_permit_release(rp_worker_t *w);
-/** Blocking driver only: wait in line for a permit until deadline_us (monotonic). APR_SUCCESS: the
- * caller owns a permit, to be passed to rp_pool_take with RP_TAKE_GRANTED or given back by
- * rp_permit_release. APR_TIMEUP: the line was left. */
-apr_status_t rp_permit_acquire(rp_worker_t *w, apr_time_t deadline_us) RP_WARN_UNUSED;
+/** Who waits for a permit, and how it is seen that nobody wants it any more. */
+typedef struct rp_patience_t {
+    int fd;                 /**< of the client, or -1 */
+    short events;           /**< of poll, besides errors: what it means that the client has left */
+    int (*gone)(void *ctx); /**< asked once a second; or NULL */
+    void *ctx;
+} rp_patience_t;
+/** Blocking driver only: wait in line for a permit until deadline_us (monotonic). patience: may be
+ * NULL. APR_SUCCESS: the caller owns a permit, to be passed to rp_pool_take with RP_TAKE_GRANTED or
+ * given back by rp_permit_release. Otherwise the line was left: APR_TIMEUP, APR_ECONNABORTED (the
+ * client has left), or the error for want of a descriptor. */
+apr_status_t rp_permit_acquire(rp_worker_t *w, apr_time_t deadline_us,
+                               const rp_patience_t *patience) RP_WARN_UNUSED;
 
 /** Event loops: join the line. The waiter (permit_int.h) stays where it is until it was woken, which
  * means that it owns a permit, or rp_permit_leave said 1. It may be woken at once. */

@@ -30,7 +30,7 @@ START_TEST(permit_without_max_no_limit)
         ck_assert_int_eq(rp_permit_try(w), APR_SUCCESS);
     }
     ck_assert_uint_eq(in_flight(), 1000);
-    ck_assert_int_eq(rp_permit_acquire(w, 0), APR_SUCCESS);
+    ck_assert_int_eq(rp_permit_acquire(w, 0, NULL), APR_SUCCESS);
     w->params.max = 0;
     ck_assert_int_eq(rp_permit_try(w), APR_SUCCESS);
 }
@@ -54,14 +54,14 @@ START_TEST(permit_acquire_times_out_in_time)
 
     w->params.max = 1;
     ck_assert_int_eq(rp_permit_try(w), APR_SUCCESS);
-    ck_assert_int_eq(rp_permit_acquire(w, start + 50000), APR_TIMEUP);
+    ck_assert_int_eq(rp_permit_acquire(w, start + 50000, NULL), APR_TIMEUP);
     took = rp_clock_now_us() - start;
     ck_assert_int_ge(took, 50000);
     ck_assert_int_lt(took, 5 * SEC);
     ck_assert_uint_eq(waiters(), 0);
-    ck_assert_int_eq(rp_permit_acquire(w, -5), APR_TIMEUP); /* long over */
+    ck_assert_int_eq(rp_permit_acquire(w, -5, NULL), APR_TIMEUP); /* long over */
     rp_permit_release(w);
-    ck_assert_int_eq(rp_permit_acquire(w, rp_clock_now_us()),
+    ck_assert_int_eq(rp_permit_acquire(w, rp_clock_now_us(), NULL),
                      APR_SUCCESS); /* free: no need to wait */
     ck_assert_uint_eq(in_flight(), 1);
 }
@@ -70,11 +70,11 @@ END_TEST
 START_TEST(permit_acquired_and_released_keeps_nothing)
 {
     w->params.max = 1;
-    ck_assert_int_eq(rp_permit_acquire(w, rp_clock_now_us() + SEC), APR_SUCCESS);
+    ck_assert_int_eq(rp_permit_acquire(w, rp_clock_now_us() + SEC, NULL), APR_SUCCESS);
     rp_permit_release(w);
     ck_assert_uint_eq(in_flight(), 0);
     ck_assert_int_eq(rp_permit_try(w), APR_SUCCESS);
-    ck_assert_int_eq(rp_permit_acquire(w, rp_clock_now_us()), APR_TIMEUP);
+    ck_assert_int_eq(rp_permit_acquire(w, rp_clock_now_us(), NULL), APR_TIMEUP);
 }
 END_TEST
 
@@ -90,7 +90,7 @@ static void *APR_THREAD_FUNC wait_turn(apr_thread_t *t, void *data)
     turn_t *me = data;
 
     (void)t;
-    ck_assert_int_eq(rp_permit_acquire(w, rp_clock_now_us() + 20 * SEC), APR_SUCCESS);
+    ck_assert_int_eq(rp_permit_acquire(w, rp_clock_now_us() + 20 * SEC, NULL), APR_SUCCESS);
     me->order[(*me->n)++] = me->number;
     rp_permit_release(w);
     return NULL;
@@ -162,7 +162,7 @@ static void *APR_THREAD_FUNC hammer(apr_thread_t *t, void *data)
         int impatient = rand_r(&seed) % 4 == 0;
 
         if (rp_permit_try(w) != APR_SUCCESS
-            && rp_permit_acquire(w, rp_clock_now_us() + (impatient ? 100 : 20 * SEC))
+            && rp_permit_acquire(w, rp_clock_now_us() + (impatient ? 100 : 20 * SEC), NULL)
                    != APR_SUCCESS) {
             ck_assert_int_eq(impatient, 1); /* a patient one never starves: no wake-up is lost */
             __atomic_add_fetch(&timeouts, 1, __ATOMIC_RELAXED);

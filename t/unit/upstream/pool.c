@@ -391,7 +391,7 @@ START_TEST(pool_granted_permit_is_used_and_returned)
     rp_conn_t *conn = NULL;
 
     rig.w->params.max = 1;
-    ck_assert_int_eq(rp_permit_acquire(rig.w, rp_clock_now_us()), APR_SUCCESS);
+    ck_assert_int_eq(rp_permit_acquire(rig.w, rp_clock_now_us(), NULL), APR_SUCCESS);
     ck_assert_ptr_null(take(1));
     ck_assert_int_eq(rp_pool_take(rig.ep, rig.w, NULL, RP_TAKE_GRANTED, 1, &conn), APR_SUCCESS);
     ck_assert_uint_eq(rig.w->stat->in_flight, 1);

@@ -68,7 +68,7 @@ static void one_exchange(rp_endpoint_t *ep, unsigned *seed)
     apr_status_t rv = rp_pool_take(ep, rig.w, NULL, fresh, now_us, &conn);
 
     while (APR_STATUS_IS_EAGAIN(rv)) {
-        if (rp_permit_acquire(rig.w, now_us + 30 * SEC) != APR_SUCCESS) {
+        if (rp_permit_acquire(rig.w, now_us + 30 * SEC, NULL) != APR_SUCCESS) {
             __atomic_add_fetch(&failures, 1, __ATOMIC_SEQ_CST);
             return;
         }
