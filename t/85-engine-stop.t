@@ -102,7 +102,8 @@ PERL
     ok wait_until(10, sub { $tasks->() <= $all - 5 }), '-X: the threads of the MPM are gone' or diag $all, ' ', $tasks->();
     $s->write_file('go', '');
     ok wait_until(10, sub { !$s->alive }), '-X: it ends';
-    like $s->error_log, qr/RP0337: event loop 0 ends; 4 client connections were still open/, '-X: all connections were closed before the rest went'
+    # the suite's own look whether the server answers may still be there
+    like $s->error_log, qr/RP0337: event loop 0 ends; [45] client connections were still open/, '-X: all connections were closed before the rest went'
         or diag grep {/RP0337/} split /^/, $s->error_log;
     ok $s->stop, 'nothing is left of it';
 }
