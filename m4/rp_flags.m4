@@ -29,6 +29,35 @@ AC_DEFUN([RP_SANITIZE], [
   RP_CFLAGS="$RP_CFLAGS -fno-omit-frame-pointer"
 ])
 
+dnl RP_LTO: the modules are optimised as a whole where nothing speaks against it. Their objects are ordinary ones too, so that tests
+dnl link quickly. RP_LTO_CFLAGS counts for our sources alone: make asks which file it compiles.
+AC_DEFUN([RP_LTO], [
+  RP_LTO_CFLAGS= RP_LTO_LDFLAGS= RP_NO_LTO_LDFLAGS=
+  AS_CASE([" $CFLAGS $enable_lto$enable_debug$enable_asan$enable_tsan$enable_coverage$enable_fuzzing "],
+    [*" autononononono "*], [rp_lto=yes],
+    [*" yesnonononono "*], [rp_lto=yes],
+    [rp_lto=no])
+  AS_CASE([" $CFLAGS "], [*" -O0 "*], [rp_lto=no], [*" -O"*], [], [rp_lto=no])
+  AS_IF([test "$rp_lto" = yes], [
+    rp_save_CFLAGS=$CFLAGS
+    CFLAGS="$CFLAGS -Werror -flto=auto -ffat-lto-objects"
+    AC_MSG_CHECKING([whether $CC optimises while it links])
+    AC_LINK_IFELSE([AC_LANG_PROGRAM([], [])], [], [rp_lto=no])
+    AC_MSG_RESULT([$rp_lto])
+    CFLAGS=$rp_save_CFLAGS
+  ])
+  AS_IF([test "$rp_lto" = yes], [
+    RP_LTO_CFLAGS='$(if $(filter src/%,$[]@),-flto=auto -ffat-lto-objects)'
+    RP_LTO_LDFLAGS=-flto=auto
+    RP_NO_LTO_LDFLAGS=-fno-lto
+  ], [test "x$enable_lto" = xyes], [
+    AC_MSG_ERROR([--enable-lto: $CC can not do it (gcc 10 or later can), or there is no -O in CFLAGS, or --enable-debug, a sanitizer, coverage or fuzzing excludes it])
+  ])
+  AC_SUBST([RP_LTO_CFLAGS])
+  AC_SUBST([RP_LTO_LDFLAGS])
+  AC_SUBST([RP_NO_LTO_LDFLAGS])
+])
+
 dnl RP_FLAGS: warnings, hardening, sanitizers, coverage.
 AC_DEFUN([RP_FLAGS], [
   AC_ARG_ENABLE([werror], [AS_HELP_STRING([--enable-werror], [warnings are errors])], [], [enable_werror=no])
@@ -40,6 +69,8 @@ AC_DEFUN([RP_FLAGS], [
   AC_ARG_ENABLE([fuzzing],
     [AS_HELP_STRING([--enable-fuzzing], [fuzz targets run by libFuzzer, with both sanitizers; needs CC=clang])],
     [], [enable_fuzzing=no])
+  AC_ARG_ENABLE([lto], [AS_HELP_STRING([--disable-lto], [no optimisation of the modules as a whole when they are linked])],
+    [], [enable_lto=auto])
   AC_ARG_ENABLE([hardening], [AS_HELP_STRING([--disable-hardening], [no hardening flags])], [], [enable_hardening=yes])
   AS_IF([test "x$enable_tsan" = xyes && test "x$enable_asan$enable_fuzzing" != xnono],
     [AC_MSG_ERROR([--enable-tsan can not be combined with --enable-asan or --enable-fuzzing: use two build directories])])
@@ -53,6 +84,7 @@ AC_DEFUN([RP_FLAGS], [
   RP_CFLAG([-Wpointer-arith])
   RP_CFLAG([-Wformat=2])
   RP_CFLAG([-Wundef])
+  RP_CFLAG([-fno-plt]) dnl all symbols are bound when a module is loaded, so nothing has to go through a table of stubs
   AS_IF([test "x$enable_debug" = xyes], [RP_CFLAGS="$RP_CFLAGS -O0 -g3 -DRP_DEBUG=1"])
   AS_IF([test "x$enable_hardening" = xyes], [
     RP_CFLAG([-fstack-protector-strong])
@@ -80,4 +112,5 @@ AC_DEFUN([RP_FLAGS], [
   AC_SUBST([RP_PLAIN_CFLAGS])
   AC_SUBST([RP_LDFLAGS])
   AC_SUBST([FUZZ_LDFLAGS])
+  RP_LTO
 ])

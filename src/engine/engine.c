@@ -129,6 +129,8 @@ void rp_owned_handoff(rp_owned_t *o)
 rp_endpoints_t *rp_owned_endpoints(const rp_owned_t *o) { return o->el->endpoints; }
 apr_pool_t *rp_owned_scratch(const rp_owned_t *o) { return o->el->scratch; }
 
+apr_time_t rp_owned_now_us(const rp_owned_t *o) { return rp_loop_now_us(o->el->loop); }
+
 rp_endpoints_t *rp_engine_endpoints(const conn_rec *c)
 {
     const rp_owned_t *o = rp_owned_of(c);

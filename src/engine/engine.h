@@ -73,6 +73,8 @@ void rp_owned_suspend(rp_owned_t *o, const rp_suspended_t *what);
 void rp_owned_handoff(rp_owned_t *o);
 /** Of the loop that owns a client connection, or NULL. While the connection is cleaned up, too. */
 rp_endpoints_t *rp_engine_endpoints(const conn_rec *c);
+/** The loop's clock: when its turn began, or the last of its requests. Monotonic, microseconds; the loop's thread. */
+apr_time_t rp_owned_now_us(const rp_owned_t *o);
 /** Idle connections of the loop. */
 rp_endpoints_t *rp_owned_endpoints(const rp_owned_t *o);
 /** Pool of the loop's thread for what does not outlive a step; whoever uses it clears it first. */

@@ -141,6 +141,7 @@ static void read_head(rp_owned_t *o)
 /* The last bytes of a request are out. */
 static void drained(rp_owned_t *o)
 {
+    o->closing |= o->el->stopping; /* since the request ended */
     if (o->closing) {
         if (o->goodbye) {
             linger(o);
@@ -182,6 +183,10 @@ void rp_owned_after_request(rp_owned_t *o)
                      || o->el->stopping;
         rp_owned_next_head(o);
     }
+    if (!o->closing && o->writable) {
+        rp_owned_later(o); /* with what others have to write in this turn */
+        return;
+    }
     drain(o);
 }
 
@@ -217,7 +222,7 @@ static void processed(rp_owned_t *o)
     }
     else if (o->suspended.ex != NULL) {
         o->state = RP_OWNED_EXCHANGE;
-        rp_owned_step(o, RP_WAIT_CLIENT_READ);
+        rp_owned_later(o); /* with what others have to send in this turn */
     }
     else {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, o->r,
@@ -425,7 +430,13 @@ static void on_later(rp_post_t *post)
     if (o->state == RP_OWNED_CLOSED) {
         rp_owned_close(o);
     }
-    else if (!o->el->buried) {
+    else if (o->el->buried) {
+        return;
+    }
+    else if (o->state == RP_OWNED_EXCHANGE) {
+        rp_owned_step(o, RP_WAIT_CLIENT_READ); /* its first step, or one too many */
+    }
+    else {
         rp_owned_advance(o);
     }
 }

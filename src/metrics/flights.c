@@ -169,6 +169,18 @@ static void text_copy(char *to, apr_size_t size, const char *text)
     to[n] = '\0';
 }
 
+/* Only the owner of a place counts, so that no count needs a locked instruction. */
+static void texts_open(rp_flight_t *f)
+{
+    __atomic_store_n(&f->version, __atomic_load_n(&f->version, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+static void texts_close(rp_flight_t *f)
+{
+    __atomic_store_n(&f->version, __atomic_load_n(&f->version, __ATOMIC_RELAXED) + 1, __ATOMIC_RELEASE);
+}
+
 rp_flight_t *rp_flight_begin(rp_flight_row_t *row, apr_time_t now_us, const rp_flight_words_t *words, apr_uint32_t viewer)
 {
     rp_flight_t *f;
@@ -181,7 +193,7 @@ rp_flight_t *rp_flight_begin(rp_flight_row_t *row, apr_time_t now_us, const rp_f
         __atomic_fetch_add(&row->lost, 1, __ATOMIC_RELAXED);
         return &lost;
     }
-    __atomic_fetch_add(&f->version, 1, __ATOMIC_ACQ_REL);
+    texts_open(f);
     f->step = f->tries = f->owner = 0;
     f->viewer = viewer;
     text_copy(f->vhost, sizeof(f->vhost), words->vhost);
@@ -189,7 +201,7 @@ rp_flight_t *rp_flight_begin(rp_flight_row_t *row, apr_time_t now_us, const rp_f
     text_copy(f->worker, sizeof(f->worker), words->worker);
     text_copy(f->request, sizeof(f->request), words->request);
     __atomic_store_n(&f->began_us, now_us, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&f->version, 1, __ATOMIC_ACQ_REL);
+    texts_close(f);
     return f;
 }
 
@@ -198,11 +210,11 @@ void rp_flight_worker(rp_flight_t *f, const char *worker, apr_uint32_t owner)
     if (f == &uncounted || f == &lost) {
         return;
     }
-    __atomic_fetch_add(&f->version, 1, __ATOMIC_ACQ_REL);
+    texts_open(f);
     f->tries++;
     f->owner = owner;
     text_copy(f->worker, sizeof(f->worker), worker);
-    __atomic_fetch_add(&f->version, 1, __ATOMIC_ACQ_REL);
+    texts_close(f);
 }
 
 void rp_flight_end(rp_flight_row_t *row, rp_flight_t *f)

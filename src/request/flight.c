@@ -163,7 +163,7 @@ void rp_request_flight_begin(rp_request_t *rq)
     rp_flight_words_t words = {rq->r->server->server_hostname, balancer ? balancer + sizeof(scheme) - 1 : NULL, NULL,
                                rq->r->the_request};
 
-    rq->flight = rp_flight_begin(own_row, rp_clock_now_us(), &words, view_key(rq->r->server));
+    rq->flight = rp_flight_begin(own_row, rq->owned ? rp_owned_now_us(rq->owned) : rp_clock_now_us(), &words, view_key(rq->r->server));
     rp_flight_step(rq->flight, balancer ? STEP_CHOOSES : STEP_BEGINS);
 }
 

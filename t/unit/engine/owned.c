@@ -182,6 +182,34 @@ START_TEST(test_many_clients)
 }
 END_TEST
 
+/* ---- a stop between the end of a request and its last byte ---- */
+
+static void stop_while_draining(rp_post_t *post)
+{
+    rp_owned_t *o = APR_RING_FIRST(&el.owned);
+
+    (void)post;
+    o->state = RP_OWNED_DRAIN;
+    el.stopping = 1;
+    rp_owned_later(o);
+}
+
+START_TEST(test_drain_while_stopping_closes)
+{
+    rp_post_t post = {.fn = stop_while_draining};
+    int fd = connect_client();
+    struct pollfd pfd = {.fd = fd, .events = POLLIN};
+    char line[100];
+
+    send_all(fd, "GET /inline HTTP/1.1\r\n\r\n", 24);
+    receive_line(fd, line, sizeof(line));
+    rp_loop_post(el.loop, &post);
+    ck_assert_int_eq(poll(&pfd, 1, 5000), 1); /* keep-alive is 10 s */
+    ck_assert_int_eq(recv(fd, line, 1, 0), 0);
+    (void)close(fd);
+}
+END_TEST
+
 /* ---- events while a helper has the connection ---- */
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -253,6 +281,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_many_clients);
+    tcase_add_test(tc, test_drain_while_stopping_closes);
     tcase_add_test(tc, test_events_wait);
     suite_add_tcase(s, tc);
     return suite_main(s);
