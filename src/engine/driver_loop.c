@@ -57,6 +57,19 @@ static void unwatch(rp_conn_t *conn)
     free(bw);
 }
 
+static void on_disposed(rp_post_t *post)
+{
+    rp_pool_disposed(((rp_backend_watch_t *)((char *)post - offsetof(rp_backend_watch_t, post)))->conn);
+}
+
+void rp_backend_dispose(rp_conn_t *conn)
+{
+    rp_backend_watch_t *bw = conn->watch;
+
+    bw->post.fn = on_disposed;
+    rp_loop_post(bw->loop, &bw->post);
+}
+
 static rp_backend_watch_t *watch(rp_owned_t *o, rp_conn_t *conn)
 {
     rp_backend_watch_t *bw = calloc(1, sizeof(*bw));

@@ -328,6 +328,7 @@ static apr_status_t start_loop(rp_engine_loop_t *el, apr_pool_t *p, const rp_eng
         rv = scratch_create(&el->scratch, p);
     }
     if (rv == APR_SUCCESS) {
+        rp_endpoints_dispose_by(el->endpoints, rp_backend_dispose);
         rv = thread_create(&el->thread, NULL, run, el, p);
     }
     if (rv != APR_SUCCESS && el->loop != NULL) { /* it is not one of those that stop() ends */

@@ -68,6 +68,7 @@ typedef struct rp_backend_watch_t {
     rp_owned_t *user;      /**< whose exchange has the connection, NULL: idle */
     unsigned ready;        /**< RP_WAIT_BACKEND_* that an event said and no step was told yet */
     int eof;               /**< sticky */
+    rp_post_t post;        /**< another thread took it out of the idle ones: close it */
 } rp_backend_watch_t;
 
 /**
@@ -210,6 +211,8 @@ apr_status_t rp_owned_push(rp_owned_t *o);
 /* driver_loop.c */
 /** Step the exchange with what is ready. */
 void rp_owned_step(rp_owned_t *o, unsigned ready);
+/** rp_dispose_fn of a loop's endpoints. */
+void rp_backend_dispose(rp_conn_t *conn);
 /** End its tunnel, when it has one. 1: it had. o may be gone. */
 int rp_owned_end_tunnel(rp_owned_t *o);
 /** The exchange is over or dropped: no wake-up of its comes any more. */

@@ -20,6 +20,41 @@ const char *rp_refuse_str(rp_refuse_e r)
     return (unsigned)r < RP_REFUSE_COUNT ? names[r] : "unknown";
 }
 
+/* ---- owners ---- */
+
+static struct {
+    pthread_mutex_t mutex;
+    rp_endpoints_t *first;
+} owners = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+rp_endpoints_t *rp_owners_lock(void)
+{
+    (void)pthread_mutex_lock(&owners.mutex);
+    return owners.first;
+}
+
+void rp_owners_unlock(void)
+{
+    (void)pthread_mutex_unlock(&owners.mutex);
+}
+
+static void owners_remove(const rp_endpoints_t *eps)
+{
+    rp_endpoints_t **p;
+
+    (void)rp_owners_lock();
+    for (p = &owners.first; *p != NULL && *p != eps; p = &(*p)->next_owner) { }
+    if (*p != NULL) {
+        *p = eps->next_owner;
+    }
+    rp_owners_unlock();
+}
+
+void rp_endpoints_dispose_by(rp_endpoints_t *eps, rp_dispose_fn fn)
+{
+    eps->dispose = fn;
+}
+
 /* ---- keys ---- */
 
 typedef struct keybuf_t {
@@ -293,6 +328,7 @@ static apr_status_t endpoints_cleanup(void *data)
     apr_hash_index_t *hi;
     int held = 0;
 
+    owners_remove(eps);
     rp_endpoints_shutdown(eps);
     for (hi = apr_hash_first(NULL, eps->shared.by_id); hi != NULL; hi = apr_hash_next(hi)) {
         rp_endpoint_t *ep = apr_hash_this_val(hi);
@@ -331,6 +367,9 @@ apr_status_t rp_endpoints_create(rp_endpoints_t **out, apr_pool_t *pool, int unc
         return rv;
     }
     apr_pool_cleanup_register(pool, eps, endpoints_cleanup, apr_pool_cleanup_null);
+    eps->next_owner = rp_owners_lock();
+    owners.first = eps;
+    rp_owners_unlock();
     *out = eps;
     return APR_SUCCESS;
 }

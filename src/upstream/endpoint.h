@@ -80,6 +80,13 @@ typedef struct rp_endpoint_t {
  * are kept. */
 apr_status_t rp_endpoints_create(rp_endpoints_t **out, apr_pool_t *pool,
                                  int unconfigured_max) RP_WARN_UNUSED;
+/** Called with an idle connection that another thread has taken out of the owner's lists; its socket is shut down. The
+ * owner's thread MUST call rp_pool_disposed for it, soon. Any thread; MUST NOT call back. */
+typedef void (*rp_dispose_fn)(rp_conn_t *conn);
+/** Before the first connection: watched connections of this owner are closed by its own thread alone. */
+void rp_endpoints_dispose_by(rp_endpoints_t *eps, rp_dispose_fn fn);
+/** Free a connection given to rp_dispose_fn. */
+void rp_pool_disposed(rp_conn_t *conn);
 /** Close all idle connections (child's end). Runs as a cleanup of the pool too. */
 void rp_endpoints_shutdown(rp_endpoints_t *eps);
 

@@ -18,6 +18,8 @@ struct rp_endpoints_t {
     apr_uint32_t stopping;        /**< atomic: nothing is kept any more */
     apr_uint32_t npinned;         /**< atomic: idle pinned connections */
     apr_uint32_t nunconfigured;   /**< atomic; changed under the mutex */
+    rp_dispose_fn dispose;        /**< or NULL: any thread may close idle connections */
+    rp_endpoints_t *next_owner;   /**< guarded by rp_owners_lock */
     apr_time_t maintained_us;     /**< atomic: last turn of rp_pool_maintain */
     struct {
         apr_hash_t *by_id;        /**< rp_endpoint_t * */
@@ -25,6 +27,10 @@ struct rp_endpoints_t {
         lru; /**< unconfigured ones, most recently used first */
     } shared;
 };
+
+/** All owners of this process, linked by next_owner; they stay while the lock is held. Taken before an owner's mutex. */
+rp_endpoints_t *rp_owners_lock(void);
+void rp_owners_unlock(void);
 
 /** Idle connections that were taken out of their lists to be closed without a lock held. */
 typedef struct rp_doomed_t {

@@ -12,6 +12,7 @@
 
 #include <poll.h>
 #include <sched.h>
+#include <sys/socket.h>
 
 #include "upstream/endpoint_int.h"
 
@@ -37,8 +38,7 @@ void rp_pool_detach_locked(rp_endpoint_t *ep, rp_conn_t *conn)
     }
 }
 
-/* The socket goes, its place in the count stays with the caller. */
-static void close_keep_place(rp_conn_t *conn, rp_refuse_e why)
+static void count_close(const rp_conn_t *conn, rp_refuse_e why)
 {
     rp_worker_t *w = conn->worker;
 
@@ -46,6 +46,12 @@ static void close_keep_place(rp_conn_t *conn, rp_refuse_e why)
         stat_add(&w->stat->closed);
     }
     stat_add(&w->stat->refused[why]);
+}
+
+/* The socket goes, its place in the count stays with the caller. */
+static void close_keep_place(rp_conn_t *conn, rp_refuse_e why)
+{
+    count_close(conn, why);
     rp_conn_destroy(conn);
 }
 
@@ -140,10 +146,53 @@ static rp_conn_t *steal(rp_endpoints_t *eps, const rp_worker_t *w)
         conn = oldest_of_locked(ep, w);
         if (conn != NULL) {
             rp_pool_detach_locked(ep, conn);
+            conn->state = RP_CONN_READY; /* not idle any more, whoever looks at it */
+            rp_endpoint_hold(ep);        /* while it is closed */
         }
         apr_thread_mutex_unlock(ep->shared.mutex);
     }
     apr_thread_mutex_unlock(eps->mutex);
+    return conn;
+}
+
+void rp_pool_disposed(rp_conn_t *conn)
+{
+    rp_endpoint_t *ep = conn->endpoint;
+
+    rp_conn_destroy(conn);
+    rp_endpoint_release(ep);
+}
+
+/*
+ * Close what steal() found and keep its place. A connection of a loop is closed by that loop's thread; until it comes to that the
+ * backend sees the end of the connection already.
+ */
+static void close_stolen(rp_conn_t *conn)
+{
+    rp_endpoints_t *owner = conn->endpoint->owner;
+
+    count_close(conn, RP_REFUSE_EVICTED);
+    if (owner->dispose != NULL && conn->watch != NULL) {
+        (void)shutdown(rp_conn_fd(conn), SHUT_RDWR);
+        owner->dispose(conn);
+    }
+    else {
+        rp_pool_disposed(conn);
+    }
+}
+
+/* Idle connections elsewhere: on loops, or of the child's threads. */
+static rp_conn_t *steal_elsewhere(const rp_endpoints_t *mine, const rp_worker_t *w)
+{
+    rp_endpoints_t *eps;
+    rp_conn_t *conn = NULL;
+
+    for (eps = rp_owners_lock(); eps != NULL && conn == NULL; eps = eps->next_owner) {
+        if (eps != mine) {
+            conn = steal(eps, w);
+        }
+    }
+    rp_owners_unlock();
     return conn;
 }
 
@@ -161,7 +210,13 @@ static apr_status_t place_get(rp_endpoints_t *eps, rp_worker_t *w)
         }
         victim = steal(eps, w);
         if (victim != NULL) {
-            close_keep_place(victim, RP_REFUSE_EVICTED);
+            count_close(victim, RP_REFUSE_EVICTED);
+            rp_pool_disposed(victim);
+            return APR_SUCCESS;
+        }
+        victim = steal_elsewhere(eps, w);
+        if (victim != NULL) {
+            close_stolen(victim);
             return APR_SUCCESS;
         }
         (void)sched_yield();
@@ -176,7 +231,9 @@ int rp_pool_free_one(rp_endpoints_t *eps)
     if (victim == NULL) {
         return 0;
     }
-    rp_pool_close(victim, RP_REFUSE_EVICTED);
+    (void)__atomic_sub_fetch(&victim->worker->stat->permits, 1, __ATOMIC_SEQ_CST);
+    count_close(victim, RP_REFUSE_EVICTED);
+    rp_pool_disposed(victim);
     return 1;
 }
 

@@ -400,6 +400,74 @@ START_TEST(pool_granted_permit_is_used_and_returned)
 }
 END_TEST
 
+static rp_conn_t *disposed;
+static void dispose(rp_conn_t *conn)
+{
+    disposed = conn;
+}
+
+/* A second owner with an endpoint for the same place. */
+static rp_endpoint_t *other_owner(rp_endpoints_t **eps)
+{
+    rp_endpoint_t *ep = NULL;
+
+    ck_assert_int_eq(rp_endpoints_create(eps, rig.child, 4), APR_SUCCESS);
+    ck_assert_int_eq(rp_endpoint_get(*eps, &rig.ep->key, 1, 1, &ep), APR_SUCCESS);
+    return ep;
+}
+
+START_TEST(pool_max_takes_the_place_of_an_idle_one_of_another_owner)
+{
+    rp_endpoints_t *eps;
+    rp_endpoint_t *ep = other_owner(&eps);
+    rp_conn_t *conn;
+    int peer;
+
+    rig.w->params.max = 1;
+    conn = take_connected(&rig, ep, rig.w, NULL, 1, &peer);
+    ck_assert_int_eq(put_ok(conn, 2), RP_REFUSE_NONE);
+    conn = take(3);
+    ck_assert_ptr_nonnull(conn);
+    ck_assert(closed(peer));
+    ck_assert_uint_eq(refused(RP_REFUSE_EVICTED), 1);
+    ck_assert_uint_eq(rig.w->stat->permits, 1);
+    (void)rp_pool_put(conn, RP_REFUSE_ERROR, 4);
+    ck_assert_uint_eq(rig.w->stat->permits, 0);
+    rp_endpoint_release(ep);
+    close(peer);
+}
+END_TEST
+
+START_TEST(pool_owner_closes_by_its_own_thread_what_was_taken_from_it)
+{
+    static int watch;
+    rp_endpoints_t *eps;
+    rp_endpoint_t *ep = other_owner(&eps);
+    rp_conn_t *conn, *theirs;
+    int peer;
+
+    rp_endpoints_dispose_by(eps, dispose);
+    rig.w->params.max = 1;
+    theirs = take_connected(&rig, ep, rig.w, NULL, 1, &peer);
+    theirs->watch = &watch;
+    ck_assert_int_eq(put_ok(theirs, 2), RP_REFUSE_NONE);
+    disposed = NULL;
+    conn = take(3);
+    ck_assert_ptr_nonnull(conn);
+    ck_assert_ptr_eq(disposed, theirs);
+    ck_assert(closed(peer)); /* at once all the same */
+    rp_pool_look(theirs, 4); /* its owner hears of the end: nothing to do for it */
+    theirs->watch = NULL;
+    rp_pool_disposed(theirs);
+    ck_assert_uint_eq(rig.w->stat->permits, 1);
+    ck_assert_uint_eq(rig.w->stat->closed, 1);
+    (void)rp_pool_put(conn, RP_REFUSE_ERROR, 4);
+    rp_endpoint_release(ep);
+    ck_assert_uint_eq(ep->users, 0);
+    close(peer);
+}
+END_TEST
+
 START_TEST(pool_smax_without_ttl_at_once)
 {
     int p[3], i;
@@ -697,6 +765,8 @@ int main(void)
     tcase_add_test(tc, pool_fresh_at_max_closes_an_idle_one);
     tcase_add_test(tc, pool_connection_changes_worker);
     tcase_add_test(tc, pool_granted_permit_is_used_and_returned);
+    tcase_add_test(tc, pool_max_takes_the_place_of_an_idle_one_of_another_owner);
+    tcase_add_test(tc, pool_owner_closes_by_its_own_thread_what_was_taken_from_it);
     tcase_add_test(tc, pool_smax_without_ttl_at_once);
     tcase_add_test(tc, pool_smax_zero_keeps_none_min_keeps_some);
     tcase_add_test(tc, pool_maintain_closes_expired_but_min);
