@@ -12,9 +12,6 @@
 #include <http_request.h>
 #include <mod_core.h>
 
-#define HEAD_FIRST_US 20000000     /* for a request head, as mod_reqtimeout's header=20-40,MinRate=500 */
-#define HEAD_MOST_US 40000000
-#define HEAD_RATE 500              /* bytes a second that buy more time */
 #define LINGER_STEP_US 2000000     /* the client may be silent for that long after our end ... */
 #define LINGER_MOST_US 30000000    /* ... and take that long in all */
 #define HOOKS_MAX_US 5000          /* longer than that a request's hooks may not hold the loop */
@@ -91,11 +88,22 @@ static void say_goodbye(rp_owned_t *o)
 
 /* ---- between requests ---- */
 
-static apr_interval_time_t head_time(const rp_owned_t *o)
+/* Until when a head of which a part is here has to be whole. Without a limit for heads, as with one for reads alone: now something came. */
+static apr_time_t head_due(const rp_owned_t *o)
 {
-    apr_interval_time_t us = HEAD_FIRST_US + (apr_interval_time_t)o->scan.bytes * 1000000 / HEAD_RATE;
+    if (o->head_time->first_us == 0) {
+        return now(o) + o->c->base_server->timeout;
+    }
+    return o->head_since_us + rp_head_time_for(o->head_time, o->scan.bytes);
+}
 
-    return us < HEAD_MOST_US ? us : HEAD_MOST_US;
+/* How long nothing may come. */
+static apr_interval_time_t patience_of(const rp_owned_t *o)
+{
+    if (o->requests > 0) {
+        return o->keepalive_us;
+    }
+    return o->head_time->first_us > 0 ? o->head_time->first_us : o->c->base_server->timeout;
 }
 
 static int anything_here(const rp_owned_t *o)
@@ -112,10 +120,10 @@ static void await_head(rp_owned_t *o)
         if (o->head_since_us == 0) {
             o->head_since_us = now(o);
         }
-        set_timer(o, o->head_since_us + head_time(o));
+        set_timer(o, head_due(o));
     }
     else if (!rp_timer_is_set(&o->timer)) {
-        apr_interval_time_t patience = o->requests > 0 ? o->keepalive_us : HEAD_FIRST_US;
+        apr_interval_time_t patience = patience_of(o);
 
         o->idle_until_us = now(o) + patience;
         set_timer(o, patience > RP_TRIM_IDLE_AFTER_US ? now(o) + RP_TRIM_IDLE_AFTER_US : o->idle_until_us);
@@ -463,6 +471,7 @@ void rp_owned_adopted(rp_owned_t *o)
         rp_stat_add(&o->el->stat->connections, 1);
     }
     o->adopted_us = now(o);
+    o->head_time = rp_head_time_of(o->c->base_server);
     rp_owned_trim_init(o);
     if (o->el->buried) {
         return;

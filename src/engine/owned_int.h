@@ -13,6 +13,7 @@
 #include "engine/chunk_gate.h"
 #include "engine/engine.h"
 #include "engine/head_scan.h"
+#include "engine/head_time.h"
 #include "engine/helpers.h"
 #include "engine/loop.h"
 #include "upstream/permit_int.h"
@@ -117,6 +118,7 @@ struct rp_owned_t {
     rp_chunk_gate_t gate;
     int gated;                   /**< the request's body is chunked: the gate says what may be served */
     apr_time_t head_since_us;    /**< first byte of a head */
+    const rp_head_time_t *head_time; /**< how long heads may take here */
     apr_time_t idle_until_us;    /**< so long a head may let itself be waited for */
     int trimmed;                 /**< nothing has happened since memory was given back */
     int head_late;               /**< the time for the head is over */

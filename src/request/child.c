@@ -5,6 +5,7 @@
 #include <ap_mpm.h>
 #include <http_core.h>
 
+#include "engine/head_time.h"
 #include "engine/limits.h"
 #include "engine/tunnels.h"
 #include "upstream/caretaker.h"
@@ -104,7 +105,6 @@ static int announce_engine(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
 {
     rp_engine_conf_t engine = engine_conf(main_server);
 
-    (void)pconf;
     (void)plog;
     (void)ptemp;
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
@@ -114,6 +114,7 @@ static int announce_engine(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
         rp_lane_look_around(main_server);
     }
     rp_limits_announce(main_server);
+    rp_head_time_read(pconf, main_server, ap_conftree);
     return rp_engine_announce(main_server, &engine);
 }
 
