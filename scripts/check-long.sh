@@ -3,8 +3,8 @@
 # What `make check-long` runs, each in a build of its own below $builddir/long: everything under the address and undefined
 # behaviour sanitizers; unit tests and the engine's part of the suite under the thread sanitizer; unit tests and the suite under
 # valgrind; each fuzz target for a minute of new inputs; how much of its parser each corpus covers; the suite with each lane forced;
-# the suite as a soak.
-# Arguments choose some (make check-long ONLY="asan fuzz"). FUZZ_SECONDS, SOAK_ROUNDS: other lengths than 60 and 5.
+# ten minutes of chaos; the suite as a soak.
+# Arguments choose some (make check-long ONLY="asan fuzz"). FUZZ_SECONDS, CHAOS_SECONDS, SOAK_ROUNDS: not 60, 600 and 5.
 # The last line is the sum. Environment: as for check.sh.
 set -u
 srcdir=$(cd "$srcdir" && pwd)
@@ -185,14 +185,23 @@ stage_lanes() {
     unset RPROXY_LANE
 }
 
-[ $# -gt 0 ] || set -- asan tsan valgrind fuzz cover lanes soak
+# t/chaos: 200000 checked requests among misbehaving clients and backends and graceful restarts. CHAOS_SEED: that run again.
+stage_chaos() {
+    build chaos --enable-debug || return 0
+    (cd "$srcdir" && RPROXY_BUILD=$builddir RPROXY_HTTPD=$HTTPD RPROXY_APXS=$APXS "$PERL" t/chaos/chaos.pl) </dev/null 2>&1 | tee "$out"
+    # shellcheck disable=SC2046 # two numbers
+    set -- $(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$out")
+    if [ $# -eq 2 ]; then count "$1" "$2" 0 "chaos"; else count 0 1 0 "chaos did not come to its end"; fi
+}
+
+[ $# -gt 0 ] || set -- asan tsan valgrind fuzz cover chaos lanes soak
 for stage in "$@"; do
     case $stage in
-    asan | tsan | valgrind | fuzz | cover | lanes | soak)
+    asan | tsan | valgrind | fuzz | cover | chaos | lanes | soak)
         echo "== $stage"
         "stage_$stage"
         ;;
-    *) echo "check-long.sh: no stage \"$stage\"; there are: asan tsan valgrind fuzz cover lanes soak" >&2; exit 2 ;;
+    *) echo "check-long.sh: no stage \"$stage\"; there are: asan tsan valgrind fuzz cover chaos lanes soak" >&2; exit 2 ;;
     esac
 done
 sum_up
