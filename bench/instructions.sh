@@ -8,6 +8,7 @@
 #   redirect          `Redirect 204` by httpd without any proxy: what both pay before any proxying
 #   own part          total minus redirect
 #   balancer2, balancer100   a whole request through a balancer of so many members; ends with 1 when that is too much more than ours
+#   balancer100-bytraffic, balancer100-bybusyness, balancer100-standby   the same with that method, or with a hot standby and a member that is disabled
 #                     (members outside of a <Proxy> section: to merge one costs the same for workers and balancers)
 #
 # Then our functions of `ours`, or of the last balancer (callgrind.pl): instructions per request in the function alone, and with all that it calls.
@@ -141,18 +142,25 @@ $pass"
         measure many /p/1k "LoadModule rproxy_module $build/.libs/mod_rproxy.so
 $(seq 2000 | sed "s|.*|ProxyPass /application&/ http://127.0.0.1:$port1/application&/|")
 $pass" ;;
-    balancer2 | balancer100)
+    balancer2 | balancer100 | balancer100-bytraffic | balancer100-bybusyness | balancer100-standby)
+        more=''
+        case $name in
+        *-standby) more="BalancerMember balancer://b http://127.0.0.1:1 status=+H
+BalancerMember balancer://b http://127.0.0.1:2 status=+D" ;;
+        *-*) more="ProxySet balancer://b lbmethod=${name#*-}" ;;
+        esac
         measure "$name" /p/1k "LoadModule slotmem_shm_module $modules/mod_slotmem_shm.so
 LoadModule rproxy_module $build/.libs/mod_rproxy.so
 LoadModule rproxy_balancer_module $build/.libs/mod_rproxy_balancer.so
-$(head -n "${name#balancer}" "$dir/port" | sed "s|.*|BalancerMember balancer://b http://127.0.0.1:&|")
+$(size=${name#balancer}; head -n "${size%%-*}" "$dir/port" | sed "s|.*|BalancerMember balancer://b http://127.0.0.1:&|")
+$more
 ProxyPass /p balancer://b"
         balanced="$balanced $name=$cost"
         show=$name ;;
     redirect)
         measure redirect /r204 ''
         redirect=$cost ;;
-    *) echo "nothing is called \"$name\"; there are ours, balancer2, balancer100, many, mod_proxy, redirect" >&2; exit 2 ;;
+    *) echo "nothing is called \"$name\"; there are ours, balancer2, balancer100, balancer100-bytraffic, balancer100-bybusyness, balancer100-standby, many, mod_proxy, redirect" >&2; exit 2 ;;
     esac
 done
 if [ "$ours" ] && [ "$redirect" ]; then printf '%-10s %7d own part\n' ours $((ours - redirect)); fi

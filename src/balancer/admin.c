@@ -456,23 +456,28 @@ static const char *new_settings(const rp_admin_t *a, const rp_balancer_t *b, con
     return NULL;
 }
 
-/* The slot as that of a new member: nothing of the one before is left but that its lease goes on. */
+_Static_assert(offsetof(rp_shm_member_t, version) % sizeof(apr_uint32_t) == 0, "cleared by words");
+
+/* The slot as that of a new member: nothing of the one before is left but that its lease goes on. Others may be looking: word by word. */
 static void slot_start(rp_shm_member_t *shm, unsigned status)
 {
-    apr_uint32_t lease = shm->lease, version = shm->version, balancer = shm->balancer;
-    apr_size_t counters = offsetof(rp_shm_member_t, version);
+    static const rp_health_settings_t never = {0};
+    apr_uint32_t *words = (apr_uint32_t *)(void *)shm;
+    apr_int64_t now_us = rp_clock_now_us();
+    apr_size_t i;
 
-    memset(shm, 0, counters);
+    for (i = 0; i < offsetof(rp_shm_member_t, version) / sizeof(*words); i++) {
+        if (&words[i] != &shm->lease) {
+            __atomic_store_n(&words[i], 0, __ATOMIC_RELAXED);
+        }
+    }
     memset(shm->configured, 0, sizeof(shm->configured));
-    memset(shm->health, 0, sizeof(shm->health));
+    rp_shm_health_write(shm, &never);
     shm->configured_status = 0;
-    shm->version = version;
-    shm->balancer = balancer;
-    shm->lease = lease;
-    shm->status = RP_ST_INITIALIZED | status;
-    shm->status_runtime = FLAGS_SETTABLE & ~FLAGS_LEARNED;
-    shm->usable_since_us = rp_clock_now_us();
-    shm->error_us = status & RP_ST_IN_ERROR ? shm->usable_since_us : 0;
+    __atomic_store_n(&shm->status_runtime, FLAGS_SETTABLE & ~FLAGS_LEARNED, __ATOMIC_RELAXED);
+    __atomic_store_n(&shm->usable_since_us, now_us, __ATOMIC_RELAXED);
+    __atomic_store_n(&shm->error_us, status & RP_ST_IN_ERROR ? now_us : 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&shm->status, RP_ST_INITIALIZED | status, __ATOMIC_RELEASE);
 }
 
 static apr_status_t add_locked(const rp_admin_t *a, rp_balancer_t *b, rp_member_settings_t *settings, unsigned status, const char **message)

@@ -96,7 +96,6 @@ static void member_counters(rp_show_member_t *out, const rp_shm_member_t *shm)
 {
     int i;
 
-    out->lbstatus = LOAD(shm->lbstatus);
     out->retries = LOAD(shm->retries);
     out->elected = LOAD(shm->elected);
     out->sent = LOAD(shm->sent);
@@ -159,7 +158,7 @@ static void member_state(apr_pool_t *pool, rp_show_member_t *out, const rp_shm_m
     }
 }
 
-static void member_make(apr_pool_t *pool, rp_show_member_t *out, const rp_live_member_t *m)
+static void member_make(apr_pool_t *pool, rp_show_member_t *out, const rp_balancer_t *b, const rp_live_member_t *m)
 {
     const rp_worker_t *w = m->worker;
 
@@ -180,6 +179,7 @@ static void member_make(apr_pool_t *pool, rp_show_member_t *out, const rp_live_m
         apr_interval_time_t left = m->settings.drain_until - apr_time_now();
         out->drain_left_us = left > 0 ? left : 0;
     }
+    out->lbstatus = rp_shm_credit(b->shm, m->slot->shm, m->settings.weight_x100);
     member_counters(out, m->slot->shm);
     member_fields(pool, out, m);
     out->nsamples = rp_samples_read(m->slot, out->samples);
@@ -225,7 +225,7 @@ static void balancer_make(apr_pool_t *pool, rp_show_balancer_t *out, rp_balancer
     out->members = apr_pcalloc(pool, sizeof(*out->members) * (apr_size_t)(live->n + 1));
     out->nmembers = live->n;
     for (i = 0; i < live->n; i++) {
-        member_make(pool, &out->members[i], &live->members[i]);
+        member_make(pool, &out->members[i], b, &live->members[i]);
     }
     rp_live_release(live);
     rp_show_etags(pool, out);

@@ -181,7 +181,7 @@ static void view_take(rproxy_balancing_t *b)
 {
     const rp_live_t *live = b->live;
     rp_balancer_view_t *v = &b->view;
-    int i, in_error = 0;
+    int i;
 
     if (v->members == NULL) {
         v->members = apr_palloc(b->r->pool, sizeof(*v->members) * (apr_size_t)(b->bal->nslots + 1));
@@ -195,7 +195,6 @@ static void view_take(rproxy_balancing_t *b)
 
         out->status = load32(&m->shm->status);
         if (out->status & RP_ST_IN_ERROR) {
-            in_error++;
             out->error_us = __atomic_load_n(&m->shm->error_us, __ATOMIC_RELAXED);
         }
         out->lb.lbstatus = rp_shm_credit(b->bal->shm, m->shm, out->lb.weight_x100);
@@ -204,7 +203,7 @@ static void view_take(rproxy_balancing_t *b)
             snapshot_counts(m, &out->lb);
         }
     }
-    if (in_error == 0 && live->states != load64(&b->bal->shm->states)) {
+    if (live->states != load64(&b->bal->shm->states)) {
         rp_live_calm(b->bal, live); /* for the next request */
     }
 }
@@ -397,16 +396,79 @@ static int choose_once(rproxy_balancing_t *b, const char **why, rp_worker_t **wo
 
 /* ---- the choice when all is well ---- */
 
+static apr_int32_t credit_of(const rp_live_t *live, int i, apr_uint32_t rounds)
+{
+    return (apr_int32_t)((apr_uint32_t)__atomic_load_n(&live->shms[i]->lbstatus, __ATOMIC_RELAXED) + rounds * (apr_uint32_t)live->weights[i]);
+}
+
 /* The richest after everybody earned, as byrequests has it; the first of equals. */
 static int richest(const rp_live_t *live, apr_uint32_t rounds)
 {
-    apr_int32_t most = APR_INT32_MIN;
-    int i, best = 0;
+    rp_shm_member_t *const *shms = live->shms;
+    apr_int32_t most = APR_INT32_MIN, earned = (apr_int32_t)(rounds * (apr_uint32_t)live->weights[0]);
+    int i, n = live->ncandidates, best = 0;
 
-    for (i = 0; i < live->n; i++) {
-        apr_int32_t credit = (apr_int32_t)((apr_uint32_t)__atomic_load_n(live->credits[i], __ATOMIC_RELAXED)
-                                           + rounds * (apr_uint32_t)live->weights[i]);
+    for (i = 0; live->alike && i < n; i++) { /* the same is added to all: only that it may wrap around keeps it from being left out */
+        apr_int32_t credit = (apr_int32_t)((apr_uint32_t)__atomic_load_n(&shms[i]->lbstatus, __ATOMIC_RELAXED) + (apr_uint32_t)earned);
+
         if (credit > most) {
+            most = credit;
+            best = i;
+        }
+    }
+    for (i = 0; !live->alike && i < n; i++) {
+        apr_int32_t credit = credit_of(live, i, rounds);
+
+        if (credit > most) {
+            most = credit;
+            best = i;
+        }
+    }
+    return best;
+}
+
+/* As bytraffic has it: least bytes for its weight; the first of equals. */
+static int idlest(const rp_live_t *live)
+{
+    rp_shm_member_t *const *shms = live->shms;
+    apr_uint64_t least = APR_UINT64_MAX, weight = (apr_uint64_t)live->weights[0];
+    int i, n = live->ncandidates, alike = live->alike, best = 0;
+
+    for (i = 0; i < n; i++) {
+        apr_uint64_t traffic;
+
+        weight = alike ? weight : (apr_uint64_t)live->weights[i];
+        weight += weight == 0;
+        traffic = load64(&shms[i]->sent) / weight + load64(&shms[i]->received) / weight;
+        if (traffic < least) {
+            least = traffic;
+            best = i;
+        }
+    }
+    return best;
+}
+
+/* As bybusyness has it: fewest under way; of those the richest. */
+static int least_busy(const rp_balancer_t *b, const rp_live_t *live, apr_uint32_t rounds)
+{
+    apr_uint32_t busy[RP_MEMBERS_MAX], least = APR_UINT32_MAX, earned = rounds * (apr_uint32_t)live->weights[0];
+    rp_shm_member_t *const *shms = live->shms;
+    const int *places = live->places;
+    apr_int32_t most = APR_INT32_MIN;
+    int i, n = live->ncandidates, alike = live->alike, best = 0;
+
+    rp_shared_busy_all(b, busy);
+    for (i = 0; i < n; i++) {
+        apr_uint32_t own = busy[places[i]];
+        apr_int32_t credit;
+
+        if (own > least) {
+            continue;
+        }
+        earned = alike ? earned : rounds * (apr_uint32_t)live->weights[i];
+        credit = (apr_int32_t)((apr_uint32_t)__atomic_load_n(&shms[i]->lbstatus, __ATOMIC_RELAXED) + earned);
+        if (own < least || credit > most) {
+            least = own;
             most = credit;
             best = i;
         }
@@ -433,30 +495,60 @@ static int calm_route(rproxy_balancing_t *b)
     return -1;
 }
 
+/* By method, among candidates. */
+static int calm_best(const rproxy_balancing_t *b, apr_uint32_t rounds)
+{
+    switch (b->live->calm) {
+    case RP_CALM_BYTRAFFIC: return idlest(b->live);
+    case RP_CALM_BYBUSYNESS: return least_busy(b->bal, b->live, rounds);
+    default: return richest(b->live, rounds);
+    }
+}
+
+/* Each candidate earns its weight, the chosen one pays for all. That all members earn is one number; the others give it back. */
+static void calm_pay(const rproxy_balancing_t *b, int best)
+{
+    const rp_live_t *live = b->live;
+    int i;
+
+    if (live->calm == RP_CALM_BYTRAFFIC) {
+        return;
+    }
+    __atomic_fetch_add(&b->bal->shm->rounds, 1, __ATOMIC_RELAXED);
+    for (i = live->ncandidates; i < live->n; i++) {
+        __atomic_fetch_sub(&live->shms[i]->lbstatus, live->weights[i], __ATOMIC_RELAXED);
+    }
+    __atomic_fetch_sub(&live->shms[best]->lbstatus, live->total, __ATOMIC_RELAXED);
+}
+
 /*
- * The same choice as choose_once, when no member is in any state but well: all are candidates, so one look at weights and credits does,
- * and that everybody earned is one number for all. NULL: it has to be looked at in full.
+ * The same choice as choose_once, when all candidates are well: one look at what the method needs of them does. A session of a balancer where some
+ * members are no candidates, or that goes to another method than byrequests, is looked at in full, as is whatever changed meanwhile: NULL.
  */
 static rp_worker_t *choose_calm(rproxy_balancing_t *b)
 {
     rp_live_t *live = b->live;
     rp_shm_balancer_t *shm = b->bal->shm;
     const rp_live_member_t *m;
-    int best;
+    int best = -1, whole = live->ncandidates == live->n && live->calm == RP_CALM_BYREQUESTS;
 
-    if (!live->calm || b->ntried > 0 || live->states != load64(&shm->states)) {
+    if (live->calm == RP_CALM_NOT || b->ntried > 0 || live->states != load64(&shm->states)) {
         return NULL;
     }
-    best = live->stickysession != NULL ? calm_route(b) : -1;
-    if (best < 0) {
-        best = richest(live, __atomic_load_n(&shm->rounds, __ATOMIC_RELAXED) + 1);
+    if (live->stickysession != NULL) {
+        best = calm_route(b);
+        if (b->route != NULL && !whole) {
+            return NULL;
+        }
     }
-    m = &live->members[best];
+    if (best < 0) {
+        best = calm_best(b, __atomic_load_n(&shm->rounds, __ATOMIC_RELAXED) + 1);
+    }
+    m = &live->members[live->candidates[best]];
     if ((load32(&m->slot->shm->status) & ~(unsigned)RP_ST_IGNORE_ERRORS) != RP_ST_INITIALIZED || !claim_member(b, m)) {
         return NULL;
     }
-    __atomic_fetch_add(&shm->rounds, 1, __ATOMIC_RELAXED);
-    __atomic_fetch_sub(live->credits[best], live->total, __ATOMIC_RELAXED);
+    calm_pay(b, best);
     b->tried[m->slot->place] = 1;
     return entered(b, m);
 }

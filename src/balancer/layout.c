@@ -371,3 +371,18 @@ apr_uint32_t rp_shm_busy(const rp_shm_map_t *map, apr_uint32_t member)
     }
     return sum;
 }
+
+void rp_shm_busy_all(const rp_shm_map_t *map, apr_uint32_t first, apr_uint32_t n, apr_uint32_t *out)
+{
+    apr_uint32_t rows = __atomic_load_n(&map->header->rows_used, __ATOMIC_SEQ_CST), i, k;
+
+    memset(out, 0, n * sizeof(*out));
+    for (i = 0; i < rows; i++) {
+        const apr_uint32_t *busy = &rp_shm_row(map, i)->busy[first];
+
+#pragma GCC unroll 4
+        for (k = 0; k < n; k++) {
+            out[k] += __atomic_load_n(&busy[k], __ATOMIC_RELAXED);
+        }
+    }
+}

@@ -66,23 +66,67 @@ static void view_init(rp_member_view_t *v, const rp_live_member_t *m, int i)
     v->lb.weight_x100 = m->settings.weight_x100;
 }
 
-/* Whether all members are alike and well, and what is needed to choose among such. */
+static rp_calm_e calm_method(const rproxy_lbmethod_t *method)
+{
+    return method == &rp_lb_byrequests    ? RP_CALM_BYREQUESTS
+           : method == &rp_lb_bytraffic   ? RP_CALM_BYTRAFFIC
+           : method == &rp_lb_bybusyness ? RP_CALM_BYBUSYNESS : RP_CALM_NOT;
+}
+
+static int lowest_set(const rp_live_t *live)
+{
+    int i, set = live->n > 0 ? live->views[0].lbset : 0;
+
+    for (i = 1; i < live->n; i++) {
+        set = live->views[i].lbset < set ? live->views[i].lbset : set;
+    }
+    return set;
+}
+
+/* 1: a member in this state can not be chosen however long one waits. */
+static int out_for_good(unsigned status)
+{
+    return (status & (RP_ST_DRAIN | RP_ST_IN_SHUTDOWN | RP_ST_DISABLED | RP_ST_STOPPED | RP_ST_HC_FAIL)) != 0;
+}
+
+/* Member i as the one at this place of the list. */
+static void calm_put(rp_live_t *live, int at, int i)
+{
+    live->candidates[at] = i;
+    live->places[at] = live->members[i].slot->place;
+    live->weights[at] = live->views[i].lb.weight_x100;
+    live->shms[at] = live->members[i].slot->shm;
+}
+
+/*
+ * Whether the lowest set has candidates that are all well, and what is needed to choose among them. Other sets and standbys do not matter then.
+ * One that is in error does, since it comes back by time; so do members that are out when there are spares for them.
+ */
 static void calm_fill(const rp_balancer_t *b, rp_live_t *live)
 {
-    int i;
+    int i, set = lowest_set(live), spares = 0, out = 0, doubtful = 0, others = live->n;
 
     live->states = __atomic_load_n(&b->shm->states, __ATOMIC_ACQUIRE);
-    live->calm = live->n > 0 && live->method == &rp_lb_byrequests;
-    live->total = 0;
+    live->total = live->ncandidates = 0;
     for (i = 0; i < live->n; i++) {
-        rp_shm_member_t *shm = live->members[i].slot->shm;
-        unsigned status = __atomic_load_n(&shm->status, __ATOMIC_ACQUIRE);
+        unsigned status = __atomic_load_n(&live->members[i].slot->shm->status, __ATOMIC_ACQUIRE);
+        int plain = live->views[i].lbset == set && !(status & (RP_ST_HOT_SPARE | RP_ST_HOT_STANDBY));
 
-        live->calm &= (status & ~(unsigned)RP_ST_IGNORE_ERRORS) == RP_ST_INITIALIZED && live->views[i].lbset == live->views[0].lbset;
-        live->weights[i] = live->views[i].lb.weight_x100;
-        live->credits[i] = &shm->lbstatus;
-        live->total += live->weights[i];
+        if (plain && (status & ~(unsigned)RP_ST_IGNORE_ERRORS) == RP_ST_INITIALIZED) {
+            calm_put(live, live->ncandidates++, i);
+            live->total += live->views[i].lb.weight_x100;
+            continue;
+        }
+        calm_put(live, --others, i);
+        out += plain && out_for_good(status);
+        doubtful += plain && !out_for_good(status);
+        spares += live->views[i].lbset == set && (status & RP_ST_HOT_SPARE) != 0;
     }
+    live->alike = 1;
+    for (i = 1; i < live->ncandidates; i++) {
+        live->alike &= live->weights[i] == live->weights[0];
+    }
+    live->calm = live->ncandidates > 0 && doubtful == 0 && (out == 0 || spares == 0) ? calm_method(live->method) : RP_CALM_NOT;
 }
 
 /* APR_EAGAIN: it changed too often while it was read. */
@@ -139,7 +183,9 @@ static void live_fill_locked(rp_balancer_t *b, rp_live_t *live)
     live->members = apr_palloc(live->pool, sizeof(*live->members) * (apr_size_t)(b->nslots + 1));
     live->views = apr_palloc(live->pool, sizeof(*live->views) * (apr_size_t)(b->nslots + 1));
     live->weights = apr_palloc(live->pool, sizeof(*live->weights) * (apr_size_t)(b->nslots + 1));
-    live->credits = apr_palloc(live->pool, sizeof(*live->credits) * (apr_size_t)(b->nslots + 1));
+    live->shms = apr_palloc(live->pool, sizeof(*live->shms) * (apr_size_t)(b->nslots + 1));
+    live->candidates = apr_palloc(live->pool, sizeof(*live->candidates) * (apr_size_t)(b->nslots + 1));
+    live->places = apr_palloc(live->pool, sizeof(*live->places) * (apr_size_t)(b->nslots + 1));
     for (i = 0; i < READ_AGAIN && !whole; i++) {
         live->changes = __atomic_load_n(&b->shm->changes, __ATOMIC_ACQUIRE);
         whole = rp_shm_balancer_read(b->shm, &live->settings) == APR_SUCCESS && members_fill_locked(b, live) == APR_SUCCESS;

@@ -302,6 +302,11 @@ void rp_shared_busy(const rp_member_t *m, int change)
     __atomic_fetch_add(&seg.own->busy[m->index], (apr_uint32_t)change, __ATOMIC_SEQ_CST);
 }
 
+void rp_shared_busy_all(const rp_balancer_t *b, apr_uint32_t *out)
+{
+    rp_shm_busy_all(&seg.map, b->shm->first, (apr_uint32_t)b->nslots, out);
+}
+
 apr_uint32_t rp_shared_busy_of(const rp_member_t *m)
 {
     return rp_shm_busy(&seg.map, (apr_uint32_t)m->index);

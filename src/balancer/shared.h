@@ -37,6 +37,9 @@ typedef struct rp_live_member_t {
     rp_member_settings_t settings;
 } rp_live_member_t;
 
+/** Which method a calm choice is made by. */
+typedef enum rp_calm_e { RP_CALM_NOT = 0, RP_CALM_BYREQUESTS, RP_CALM_BYTRAFFIC, RP_CALM_BYBUSYNESS } rp_calm_e;
+
 /** A balancer as it is now: what does not change from request to request. Const until it is released. */
 typedef struct rp_live_t {
     apr_uint32_t refs;             /**< atomic */
@@ -50,12 +53,15 @@ typedef struct rp_live_t {
     int n;                         /**< members: no free slots, none that leave */
     rp_live_member_t *members;     /**< in the order of their places */
     rp_member_view_t *views;       /**< of each, with what is constant filled in */
-    int calm;                      /**< every member is an ordinary one of one set and well, and the method is byrequests: as long as the
-                                        balancer's `states` is this one, the choice needs only weights and credits */
+    rp_calm_e calm;                /**< as long as the balancer's `states` is this one, the candidates are those below, and all are well */
     apr_uint64_t states;
-    apr_int32_t *weights;          /**< of each member, x100 */
-    apr_int32_t **credits;         /**< `lbstatus` of each */
-    apr_int32_t total;             /**< of weights */
+    int ncandidates;               /**< of a calm one, in order */
+    int *candidates;               /**< indices in members; behind the candidates, from ncandidates to n, the others */
+    int *places;                   /**< of each of these, as are the next two */
+    apr_int32_t *weights;          /**< x100 */
+    rp_shm_member_t **shms;
+    apr_int32_t total;             /**< of the candidates' weights */
+    int alike;                     /**< their weights are all the same */
     struct rp_live_t *next;        /**< of all that were ever made for this balancer in this child */
 } rp_live_t;
 
@@ -107,6 +113,9 @@ void rp_shared_busy(const rp_member_t *m, int change);
 /** Requests under way to a member, all children. */
 apr_uint32_t rp_shared_busy_of(const rp_member_t *m);
 
+/** Of all places of b, into out (nslots of it). */
+void rp_shared_busy_all(const rp_balancer_t *b, apr_uint32_t *out);
+
 /** Something happened: remembered for pages. m may be NULL. Any thread. */
 void rp_shared_event(const rp_balancer_t *b, const rp_member_t *m, const char *text);
 
@@ -117,7 +126,7 @@ void rp_shared_event(const rp_balancer_t *b, const rp_member_t *m, const char *t
 rp_live_t *rp_live_acquire(rp_balancer_t *b);
 void rp_live_release(rp_live_t *live);
 
-/** All members are well again, as the caller saw: let the next rp_live_acquire make a calm one. */
+/** States of members changed since live was made: let the next rp_live_acquire look whether it can be a calm one. */
 void rp_live_calm(rp_balancer_t *b, const rp_live_t *live);
 
 /** In live, the member with this name, or NULL. */
