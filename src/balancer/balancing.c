@@ -427,19 +427,29 @@ static int richest(const rp_live_t *live, apr_uint32_t rounds)
     return best;
 }
 
+static apr_uint64_t traffic_of(const rp_shm_member_t *shm, apr_uint64_t weight)
+{
+    return load64(&shm->sent) / weight + load64(&shm->received) / weight;
+}
+
 /* As bytraffic has it: least bytes for its weight; the first of equals. */
 static int idlest(const rp_live_t *live)
 {
     rp_shm_member_t *const *shms = live->shms;
-    apr_uint64_t least = APR_UINT64_MAX, weight = (apr_uint64_t)live->weights[0];
-    int i, n = live->ncandidates, alike = live->alike, best = 0;
+    apr_uint64_t least = APR_UINT64_MAX, weight = live->weights[0] > 0 ? (apr_uint64_t)live->weights[0] : 1;
+    int i, n = live->ncandidates, best = 0;
 
-    for (i = 0; i < n; i++) {
-        apr_uint64_t traffic;
+    for (i = 0; live->alike && i < n; i++) {
+        apr_uint64_t traffic = traffic_of(shms[i], weight);
 
-        weight = alike ? weight : (apr_uint64_t)live->weights[i];
-        weight += weight == 0;
-        traffic = load64(&shms[i]->sent) / weight + load64(&shms[i]->received) / weight;
+        if (traffic < least) {
+            least = traffic;
+            best = i;
+        }
+    }
+    for (i = 0; !live->alike && i < n; i++) {
+        apr_uint64_t traffic = traffic_of(shms[i], live->weights[i] > 0 ? (apr_uint64_t)live->weights[i] : 1);
+
         if (traffic < least) {
             least = traffic;
             best = i;
@@ -448,28 +458,37 @@ static int idlest(const rp_live_t *live)
     return best;
 }
 
-/* As bybusyness has it: fewest under way; of those the richest. */
+/* What bybusyness compares, as one number: fewest under way; of those the richest (its credit counted down from the largest there is). */
+static apr_uint64_t busy_key(const rp_shm_member_t *shm, apr_uint32_t busy, apr_uint32_t earned)
+{
+    apr_uint32_t credit = __atomic_load_n(&shm->lbstatus, __ATOMIC_RELAXED) + earned;
+
+    return (apr_uint64_t)busy << 32 | (APR_INT32_MAX - credit);
+}
+
+/* As bybusyness has it; the first of equals. */
 static int least_busy(const rp_balancer_t *b, const rp_live_t *live, apr_uint32_t rounds)
 {
-    apr_uint32_t busy[RP_MEMBERS_MAX], least = APR_UINT32_MAX, earned = rounds * (apr_uint32_t)live->weights[0];
+    apr_uint32_t busy[RP_MEMBERS_MAX] __attribute__((aligned(8))), earned = rounds * (apr_uint32_t)live->weights[0];
     rp_shm_member_t *const *shms = live->shms;
     const int *places = live->places;
-    apr_int32_t most = APR_INT32_MIN;
-    int i, n = live->ncandidates, alike = live->alike, best = 0;
+    apr_uint64_t least = APR_UINT64_MAX;
+    int i, n = live->ncandidates, best = 0;
 
     rp_shared_busy_all(b, busy);
-    for (i = 0; i < n; i++) {
-        apr_uint32_t own = busy[places[i]];
-        apr_int32_t credit;
+    for (i = 0; live->alike && i < n; i++) {
+        apr_uint64_t key = busy_key(shms[i], busy[places[i]], earned);
 
-        if (own > least) {
-            continue;
+        if (key < least) {
+            least = key;
+            best = i;
         }
-        earned = alike ? earned : rounds * (apr_uint32_t)live->weights[i];
-        credit = (apr_int32_t)((apr_uint32_t)__atomic_load_n(&shms[i]->lbstatus, __ATOMIC_RELAXED) + earned);
-        if (own < least || credit > most) {
-            least = own;
-            most = credit;
+    }
+    for (i = 0; !live->alike && i < n; i++) {
+        apr_uint64_t key = busy_key(shms[i], busy[places[i]], rounds * (apr_uint32_t)live->weights[i]);
+
+        if (key < least) {
+            least = key;
             best = i;
         }
     }

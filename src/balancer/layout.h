@@ -295,7 +295,7 @@ int rp_shm_row_release(const rp_shm_map_t *map, apr_uint32_t pid);
 
 /** Requests under way to a member, all children. */
 apr_uint32_t rp_shm_busy(const rp_shm_map_t *map, apr_uint32_t member);
-/** The same of n members from first on, into out: the sums of many for less than each alone. */
+/** The same of n members from first on, into out (8-aligned): the sums of many for less than each alone. */
 void rp_shm_busy_all(const rp_shm_map_t *map, apr_uint32_t first, apr_uint32_t n, apr_uint32_t *out);
 
 #endif

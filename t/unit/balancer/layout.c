@@ -352,11 +352,40 @@ START_TEST(buckets_end_where_they_say)
 }
 END_TEST
 
+/* The sums of all at once are those of each alone, wherever the first one is. */
+START_TEST(sums_of_gauges_at_once)
+{
+    static char place[1 << 20] __attribute__((aligned(64)));
+    apr_uint32_t out[16] __attribute__((aligned(8)));
+    rp_shm_map_t m;
+    rp_shm_row_t *rows[2];
+
+    ck_assert_uint_le(rp_shm_size(1, 16, 3), sizeof(place));
+    rp_shm_format(place, rp_shm_size(1, 16, 3), 1, 16, 3, 1, 1, &m);
+    rows[0] = rp_shm_row_claim(&m, 11);
+    rows[1] = rp_shm_row_claim(&m, 12);
+    for (apr_uint32_t i = 0; i < 16; i++) {
+        rows[0]->busy[i] = i;
+        rows[1]->busy[i] = 100 * i;
+    }
+    for (apr_uint32_t first = 0; first < 4; first++) {
+        for (apr_uint32_t n = 0; n <= 16 - first; n++) {
+            rp_shm_busy_all(&m, first, n, out);
+            for (apr_uint32_t i = 0; i < n; i++) {
+                ck_assert_uint_eq(out[i], rp_shm_busy(&m, first + i));
+                ck_assert_uint_eq(out[i], 101 * (first + i));
+            }
+        }
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("layout");
     TCase *tc = case_new(s, "check");
 
+    tcase_add_test(tc, sums_of_gauges_at_once);
     tcase_add_test(tc, check_accepts_what_format_made);
     tcase_add_test(tc, check_refuses_each_changed_byte_of_the_header);
     tcase_add_test(tc, check_names_what_is_wrong);
