@@ -127,7 +127,7 @@ void rp_owned_handoff(rp_owned_t *o)
 }
 
 rp_endpoints_t *rp_owned_endpoints(const rp_owned_t *o) { return o->el->endpoints; }
-apr_pool_t *rp_owned_scratch(const rp_owned_t *o) { return o->el->scratch; }
+rp_scratch_t *rp_owned_scratch(const rp_owned_t *o) { return &o->el->scratch; }
 
 apr_time_t rp_owned_now_us(const rp_owned_t *o) { return rp_loop_now_us(o->el->loop); }
 
@@ -325,7 +325,7 @@ static apr_status_t start_loop(rp_engine_loop_t *el, apr_pool_t *p, const rp_eng
         rv = rp_endpoints_create(&el->endpoints, p, conf->unconfigured_max);
     }
     if (rv == APR_SUCCESS) {
-        rv = scratch_create(&el->scratch, p);
+        rv = scratch_create(&el->scratch.pool, p);
     }
     if (rv == APR_SUCCESS) {
         rp_endpoints_dispose_by(el->endpoints, rp_backend_dispose);

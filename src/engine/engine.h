@@ -77,8 +77,8 @@ rp_endpoints_t *rp_engine_endpoints(const conn_rec *c);
 apr_time_t rp_owned_now_us(const rp_owned_t *o);
 /** Idle connections of the loop. */
 rp_endpoints_t *rp_owned_endpoints(const rp_owned_t *o);
-/** Pool of the loop's thread for what does not outlive a step; whoever uses it clears it first. */
-apr_pool_t *rp_owned_scratch(const rp_owned_t *o);
+/** The loop's, for what does not outlive a step. */
+rp_scratch_t *rp_owned_scratch(const rp_owned_t *o);
 /** 1: bytes for the client are stuck here; tell the exchange to wait until it is writable. */
 int rp_owned_backlog(const rp_owned_t *o);
 /** Send the end of our bytes (FIN) behind those that are still here. */

@@ -45,7 +45,7 @@ typedef struct rp_engine_loop_t {
     rp_helpers_t *helpers;  /**< for requests */
     rp_helpers_t *dialers;  /**< for names and TLS handshakes: backends that do not answer hold up no file */
     rp_endpoints_t *endpoints;
-    apr_pool_t *scratch;
+    rp_scratch_t scratch;
     apr_thread_t *thread;
     APR_RING_HEAD(rp_owned_ring_t, rp_owned_t) owned;
     APR_RING_HEAD(rp_grave_ring_t, rp_grave_t) graves; /**< pools to destroy, oldest first */

@@ -12,6 +12,7 @@
 #include <apr_buckets.h>
 
 #include "exchange/attempt.h"
+#include "upstream/buffer.h"
 #include "wire/chunked.h"
 #include "wire/framing.h"
 #include "wire/headers.h"
@@ -129,7 +130,7 @@ typedef struct rp_exchange_conf_t {
     void *pinned_to;                      /**< client connection to pin to, or NULL */
     int extra_crlf;                       /**< CRLF behind the request body */
     apr_interval_time_t dns_max_age_us;   /**< -1: any */
-    apr_pool_t *scratch;                  /**< cleared and used for what does not outlive a call of step(); NULL: the exchange's */
+    rp_scratch_t *scratch;                /**< for what does not outlive a call of step(); NULL: the exchange's pool */
     apr_uint32_t *progress;               /**< where rp_progress_e is written, atomically, whenever it waits; or NULL */
 } rp_exchange_conf_t;
 

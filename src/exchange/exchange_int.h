@@ -181,14 +181,10 @@ rp_move_e rp_ex_tunnel_step(rp_exchange_t *ex);
 /** Give both buffers back. */
 void rp_ex_tunnel_free(rp_exchange_t *ex);
 
-/** An empty pool for what does not outlive this step, nor the next call of this. */
+/** A pool for what does not outlive this step, nor the next call of this. */
 static inline apr_pool_t *rp_ex_scratch(rp_exchange_t *ex)
 {
-    if (ex->conf.scratch == NULL) {
-        return ex->pool;
-    }
-    apr_pool_clear(ex->conf.scratch);
-    return ex->conf.scratch;
+    return ex->conf.scratch == NULL ? ex->pool : rp_scratch_use(ex->conf.scratch);
 }
 
 /** 1 while the exchange is still in the state of the caller (no failure, no end happened). */

@@ -282,11 +282,7 @@ static void head_init(head_t *h, rp_request_t *rq)
     int most = apr_table_elts(rq->r->headers_in)->nelts + OWN_FIELDS;
 
     h->rq = rq;
-    h->p = rq->r->pool;
-    if (rq->exconf.scratch != NULL) {
-        h->p = rq->exconf.scratch;
-        apr_pool_clear(h->p);
-    }
+    h->p = rq->exconf.scratch != NULL ? rp_scratch_use(rq->exconf.scratch) : rq->r->pool;
     h->fields = apr_palloc(h->p, (apr_size_t)most * sizeof(*h->fields));
     h->nfields = 0;
     rp_conntok_init(&h->nominated);

@@ -44,7 +44,15 @@ static void close_cache(void *data)
             c->first[kind] = h->is.next;
             free(h);
         }
-        c->n[kind] = 0;
+        c->n[kind] = c->most[kind] = 0;
+    }
+}
+
+/* The module goes: threads that live longer must not look for its code. What they keep is lost. */
+__attribute__((destructor)) static void forget_key(void)
+{
+    if (have_key) {
+        (void)pthread_key_delete(at_end);
     }
 }
 
@@ -58,8 +66,10 @@ static void open_cache(cache_t *c)
 {
     (void)pthread_once(&once, make_key);
     c->state = have_key && pthread_setspecific(at_end, c) == 0 ? CACHE_OPEN : CACHE_CLOSED;
-    c->most[RECORD] = 2;
-    c->most[SMALL] = c->most[LARGE] = 1;
+    if (c->state == CACHE_OPEN) {
+        c->most[RECORD] = 2;
+        c->most[SMALL] = c->most[LARGE] = 1;
+    }
 }
 
 static int kind_of(apr_size_t size)
@@ -79,12 +89,13 @@ apr_size_t rp_buffer_room(apr_size_t size)
 
 char *rp_buffer_get(apr_size_t size)
 {
+    cache_t *c = &cache;
     int kind = kind_of(size);
-    head_t *h = kind == UNKEPT ? NULL : cache.first[kind];
+    head_t *h = kind == UNKEPT ? NULL : c->first[kind];
 
     if (h != NULL) {
-        cache.first[kind] = h->is.next;
-        cache.n[kind]--;
+        c->first[kind] = h->is.next;
+        c->n[kind]--;
         return (char *)(h + 1);
     }
     h = malloc(sizeof(*h) + rp_buffer_room(size));
@@ -95,26 +106,42 @@ char *rp_buffer_get(apr_size_t size)
     return (char *)(h + 1);
 }
 
+static void keep(cache_t *c, head_t *h)
+{
+    h->is.next = c->first[h->is.kind];
+    c->first[h->is.kind] = h;
+    c->n[h->is.kind]++;
+}
+
+/* The first one of a thread, or one too many. */
+static void free_other(cache_t *c, head_t *h)
+{
+    if (c->state == CACHE_NEW) {
+        open_cache(c);
+    }
+    if (h->is.kind != UNKEPT && c->n[h->is.kind] < c->most[h->is.kind]) {
+        keep(c, h);
+    }
+    else {
+        free(h);
+    }
+}
+
 void rp_buffer_free(void *buf)
 {
+    cache_t *c = &cache;
     head_t *h;
-    int kind;
 
     if (buf == NULL) {
         return;
     }
     h = (head_t *)buf - 1;
-    kind = h->is.kind;
-    if (cache.state == CACHE_NEW) {
-        open_cache(&cache);
+    if (h->is.kind != UNKEPT && c->n[h->is.kind] < c->most[h->is.kind]) {
+        keep(c, h);
     }
-    if (kind == UNKEPT || cache.state != CACHE_OPEN || cache.n[kind] >= cache.most[kind]) {
-        free(h);
-        return;
+    else {
+        free_other(c, h);
     }
-    h->is.next = cache.first[kind];
-    cache.first[kind] = h;
-    cache.n[kind]++;
 }
 
 static int at_most(int n)
@@ -127,9 +154,11 @@ void rp_buffer_keep(int records, int small, int large)
     if (cache.state == CACHE_NEW) {
         open_cache(&cache);
     }
-    cache.most[RECORD] = at_most(records);
-    cache.most[SMALL] = at_most(small);
-    cache.most[LARGE] = at_most(large);
+    if (cache.state == CACHE_OPEN) {
+        cache.most[RECORD] = at_most(records);
+        cache.most[SMALL] = at_most(small);
+        cache.most[LARGE] = at_most(large);
+    }
 }
 
 int rp_buffer_kept(apr_size_t size)

@@ -9,6 +9,7 @@
 #define RP_UPSTREAM_BUFFER_H
 
 #include <apr.h>
+#include <apr_pools.h>
 
 #define RP_BUFFER_RECORD 2032 /**< bytes; for what is kept of one request */
 #define RP_BUFFER_SMALL 8176  /**< bytes; with what the allocator adds two pages */
@@ -28,6 +29,22 @@ void rp_buffer_free(void *buf);
  * keeps two, one and one). Freed when the thread ends. */
 void rp_buffer_keep(int records, int small, int large);
 #define RP_BUFFER_KEEP_MAX 64
+
+/** Memory for what does not outlive a step of an exchange: of one thread, or of one exchange. */
+typedef struct rp_scratch_t {
+    apr_pool_t *pool;
+    unsigned uses;
+} rp_scratch_t;
+
+/** A pool that the caller may use until somebody calls this again. It is not cleared each time: that costs as much as what is made in it. */
+static inline apr_pool_t *rp_scratch_use(rp_scratch_t *s)
+{
+    if ((++s->uses & 3) == 0) {
+        apr_pool_clear(s->pool);
+    }
+    return s->pool;
+}
+
 /** How many of the kind of this size the calling thread keeps at the moment. */
 int rp_buffer_kept(apr_size_t size);
 
