@@ -7,6 +7,7 @@
 #include "engine/owned_int.h"
 
 #define KEEP_FREE 32768 /* bytes that a connection's allocator keeps for its next request */
+#define LOOK_WORDS 128  /* a kilobyte: all in the block's first page */
 #define TRIM_MOST 8     /* blocks given back at once; KEEP_FREE has room for no more than four */
 
 void rp_owned_trim_init(rp_owned_t *o)
@@ -18,8 +19,12 @@ void rp_owned_trim_init(rp_owned_t *o)
 static int was_used(const apr_memnode_t *node)
 {
     const apr_uint64_t *word = (const apr_uint64_t *)((const char *)node + APR_MEMNODE_T_SIZE);
+    int i;
 
-    return word[0] != 0 || word[1] != 0;
+    for (i = 0; i < LOOK_WORDS && word[i] == 0; i++) {
+        /* what was made there first may well begin with zeros */
+    }
+    return i < LOOK_WORDS;
 }
 
 void rp_owned_trim(rp_owned_t *o)
