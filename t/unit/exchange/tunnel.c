@@ -31,6 +31,22 @@ static rp_exchange_conf_t upgrade_conf(void)
 
 #define HEAD_101 "HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
 
+START_TEST(quiet_tunnel_has_no_buffer)
+{
+    rp_exchange_conf_t c = upgrade_conf();
+    script_t s = {.responses = {HEAD_101 "early"}, .end = {END_OPEN}, .tunnel_in = "hello", .tunnel_open = 1};
+
+    (void)world_begin(&W, &s, &c, 0);
+    W.stop_idle = 1;
+    ck_assert_int_eq(world_run(&W, -1), RP_STEP_WAIT);
+    ck_assert_mem_eq(W.client_saw, "early", 5);
+    ck_assert_ptr_null(W.ex->to_backend.buf);
+    ck_assert_ptr_null(W.ex->to_client.buf);
+    ck_assert_ptr_null(W.ex->head_buf);
+    rp_exchange_abort(W.ex, W.now);
+}
+END_TEST
+
 START_TEST(reset_of_the_backend_ends_the_tunnel_at_once)
 {
     rp_exchange_conf_t c = upgrade_conf();
@@ -144,6 +160,7 @@ int main(void)
     TCase *tc = world_tcase("tunnel");
 
     tcase_add_test(tc, tunnel_moves_bytes_both_ways_and_half_closes);
+    tcase_add_test(tc, quiet_tunnel_has_no_buffer);
     tcase_add_test(tc, reset_of_the_backend_ends_the_tunnel_at_once);
     tcase_add_test(tc, end_of_the_backend_leaves_the_other_way_open);
     tcase_add_test(tc, side_that_cannot_half_close_ends_the_tunnel);
