@@ -166,8 +166,6 @@ static void reset(int fd)
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
 }
 
-static void cork(int fd, int on) { (void)setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on)); }
-
 /* The body of a GET, in Content-Length or chunks. 0: the connection is at its end. */
 static int send_body(int fd, const asked_t *a, int chunked)
 {
@@ -221,14 +219,28 @@ static int answer(peer_t *b, const asked_t *a, uint64_t body, uint64_t sum)
     return put(b->fd, head, (size_t)n) && send_body(b->fd, a, chunked);
 }
 
+/* Both at once: what comes later nobody could tell from the next answer. 1: the connection goes on. */
+static int answer_and_more(int fd, const asked_t *a)
+{
+    static const char unasked[] = "HTTP/1.1 200 OK\r\nX-Id: 1\r\nContent-Length: 3\r\n\r\nbad";
+    char text[CHAOS_UNASKED_MAX + 400];
+    size_t n = (size_t)snprintf(text, 200, "HTTP/1.1 200 OK\r\nX-Id: %lu\r\nContent-Length: %lu\r\n\r\n", a->id, a->length);
+
+    if (a->length > CHAOS_UNASKED_MAX) {
+        return 0;
+    }
+    chaos_body(a->id, 0, text + n, a->length);
+    n += a->length;
+    memcpy(text + n, unasked, sizeof(unasked) - 1);
+    return put(fd, text, n + sizeof(unasked) - 1);
+}
+
 /* One request. 1: the connection goes on. */
 static int serve(peer_t *b)
 {
     static const char garbage[] = "\x15\x03\x01\x00\x02\x02\n\r\n\r\nHTTP/1.1 200 OK\r\n\r\n";
-    static const char unasked[] = "HTTP/1.1 200 OK\r\nX-Id: 1\r\nContent-Length: 3\r\n\r\nbad";
     uint64_t body = 0, sum = CHAOS_SUM;
     asked_t a;
-    int going_on;
 
     if (!read_head(b, &a)) {
         return 0;
@@ -248,11 +260,7 @@ static int serve(peer_t *b)
         }
         return 0;
     case CHAOS_B_GARBAGE: (void)put(b->fd, garbage, sizeof(garbage) - 1); return 0;
-    case CHAOS_B_UNASKED: /* in one segment with the end of the answer: what comes later nobody can tell from the next one */
-        cork(b->fd, 1);
-        going_on = answer(b, &a, body, sum) && put(b->fd, unasked, sizeof(unasked) - 1);
-        cork(b->fd, 0);
-        return going_on;
+    case CHAOS_B_UNASKED: return answer_and_more(b->fd, &a);
     case CHAOS_B_IDLE_CLOSE:
         (void)answer(b, &a, body, sum);
         chaos_nap((unsigned)(a.id % 4));

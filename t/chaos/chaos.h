@@ -35,6 +35,7 @@ typedef enum chaos_fault_e {
     CHAOS_FAULTS
 } chaos_fault_e;
 #define CHAOS_B_LAST CHAOS_B_IDLE_CLOSE
+#define CHAOS_UNASKED_MAX 8000 /* bytes of a body that more follows */
 
 extern const char *const chaos_fault_names[CHAOS_FAULTS];
 /** How often each was done. Atomic. */

@@ -403,6 +403,9 @@ static void backend_fault(mind_t *m)
     if (a.fault == CHAOS_B_SILENCE && below(m, 8)) {
         a.fault = CHAOS_B_RESET;
     }
+    if (a.fault == CHAOS_B_UNASKED) {
+        a.length = below(m, CHAOS_UNASKED_MAX);
+    }
     if (a.fault == CHAOS_B_DRIP) {
         a.length = below(m, 2000);
     }
