@@ -136,7 +136,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s, "RP0790: no shared memory for the view of exchanges under way: pages show none; see "
                      "the limits of the system for shared memory");
     }
-    (void)apr_pool_userdata_setn(all, FLIGHTS_KEY, NULL, process);
+    (void)apr_pool_userdata_set(all, FLIGHTS_KEY, NULL, process); /* copies the key: this module may be loaded elsewhere next time */
     return OK;
 }
 

@@ -24,6 +24,8 @@ none_wrong('no tab and no space at the end of a line',
 # Unbounded writers, parsers without an error, waiting by the clock: apr_cpystrn, apr_snprintf, rp_number_* are there instead.
 my $banned = qr/strcpy|strcat|sprintf|vsprintf|strtok|atoi|atol|atoll|strtol|strtoul|strtoll|gets|alloca|sleep|usleep|nanosleep/;
 none_wrong('no banned function is called', map { my $f = $_; map { "$f:$_" } find_calls(slurp($f), $banned) } @product);
+none_wrong('what outlives a module is not named by its own memory (apr_pool_userdata_setn of the process pool)',
+    grep { slurp($_) =~ /apr_pool_userdata_setn\([^;]*process/ } @product);
 none_wrong('the pure layers do not sleep',
     map { my $f = $_; map { "$f:$_" } find_calls(slurp($f), qr/apr_sleep/) } grep { m{^src/(?:wire|exchange|reverse)/} } @product);
 
