@@ -4,7 +4,8 @@
 # change of one percent shows. One keep-alive client, 1 KB answers, httpd -X under valgrind, twice with a different number of
 # requests: what starting and stopping cost is in both, and goes out with the difference.
 #
-#   ours, mod_proxy   a whole request, with only that proxy loaded
+#   ours, mod_proxy   a whole request, with only that proxy loaded; ours takes the lane that it takes by itself, on an event loop
+#   blocking          ours with the event loops off, on a thread of the MPM
 #   redirect          `Redirect 204` by httpd without any proxy: what both pay before any proxying
 #   own part          total minus redirect
 #   balancer2, balancer100   a whole request through a balancer of so many members; ends with 1 when that is too much more than ours
@@ -19,7 +20,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=${1:-$here/../build}
 lines=${2:-40}
-what=${RPROXY_BENCH:-"ours mod_proxy redirect"}
+what=${RPROXY_BENCH:-"ours blocking mod_proxy redirect"}
 few=500 many=2500 # requests of the two runs
 httpd=${HTTPD:-/usr/sbin/apache2}
 modules=${HTTPD_MODULES:-/usr/lib/apache2/modules}
@@ -126,13 +127,18 @@ backend=$!
 wait_file "$dir/port" "the backend"
 port1=$(head -n 1 "$dir/port")
 pass="ProxyPass /p http://127.0.0.1:$port1/"
-ours='' mod_proxy='' redirect='' balanced='' show=ours
+ours='' blocking='' mod_proxy='' redirect='' balanced='' show=ours
 for name in $what; do
     case $name in
     ours)
         measure ours /p/1k "LoadModule rproxy_module $build/.libs/mod_rproxy.so
 $pass"
         ours=$cost ;;
+    blocking)
+        measure blocking /p/1k "LoadModule rproxy_module $build/.libs/mod_rproxy.so
+RProxyEventLoop off
+$pass"
+        blocking=$cost ;;
     mod_proxy)
         measure mod_proxy /p/1k "LoadModule proxy_module $modules/mod_proxy.so
 LoadModule proxy_http_module $modules/mod_proxy_http.so
@@ -160,10 +166,11 @@ ProxyPass /p balancer://b"
     redirect)
         measure redirect /r204 ''
         redirect=$cost ;;
-    *) echo "nothing is called \"$name\"; there are ours, balancer2, balancer100, balancer100-bytraffic, balancer100-bybusyness, balancer100-standby, many, mod_proxy, redirect" >&2; exit 2 ;;
+    *) echo "nothing is called \"$name\"; there are ours, blocking, balancer2, balancer100, balancer100-bytraffic, balancer100-bybusyness, balancer100-standby, many, mod_proxy, redirect" >&2; exit 2 ;;
     esac
 done
 if [ "$ours" ] && [ "$redirect" ]; then printf '%-10s %7d own part\n' ours $((ours - redirect)); fi
+if [ "$blocking" ] && [ "$redirect" ]; then printf '%-10s %7d own part\n' blocking $((blocking - redirect)); fi
 if [ "$mod_proxy" ] && [ "$redirect" ]; then printf '%-10s %7d own part\n' mod_proxy $((mod_proxy - redirect)); fi
 # A balancer may cost so much more than one worker, in percent
 status=0

@@ -2,6 +2,7 @@
 /* Which lane a request takes: what is known not to block runs on the loop, all else on a helper. */
 #include "engine/owned_int.h"
 
+#include <string.h>
 #include <strings.h>
 
 /* Filters that neither wait nor read from disks, networks or other processes. */
@@ -13,23 +14,35 @@ static const char *const harmless[] = {
 
 #define BY_TYPE "BYTYPE:" /* AddOutputFilterByType puts in a filter of this name and that of the one that it may call; unregistered */
 #define NAMES (sizeof(harmless) / sizeof(harmless[0]))
+#define PLACES 256 /* a power of two, several times what is in it, so that a look-up meets a free place soon */
 
-/* Those that are registered, so that requests compare addresses; const once a child runs. */
-static const ap_filter_rec_t *known[2 * NAMES];
-static int nknown;
+_Static_assert(4 * NAMES <= PLACES, "at most half of the places are taken");
+
+/* Those that are registered, each at the place of its address or behind it, so that requests compare addresses; const once a child runs. */
+static const ap_filter_rec_t *known[PLACES];
+
+static unsigned place_of(const ap_filter_rec_t *filter)
+{
+    apr_uintptr_t at = (apr_uintptr_t)filter;
+
+    return (unsigned)(at >> 4 ^ at >> 12) % PLACES;
+}
 
 static void know(const ap_filter_rec_t *filter)
 {
-    if (filter != NULL) {
-        known[nknown++] = filter;
+    unsigned at = place_of(filter);
+
+    while (filter != NULL && known[at] != NULL && known[at] != filter) {
+        at = (at + 1) % PLACES;
     }
+    known[at] = filter != NULL ? filter : known[at];
 }
 
 void rp_lane_child_init(void)
 {
     int i;
 
-    nknown = 0;
+    memset(known, 0, sizeof(known));
     for (i = 0; harmless[i] != NULL; i++) {
         know(ap_get_output_filter_handle(harmless[i]));
         know(ap_get_input_filter_handle(harmless[i]));
@@ -38,10 +51,10 @@ void rp_lane_child_init(void)
 
 static int is_known(const ap_filter_rec_t *filter)
 {
-    int i;
+    unsigned at;
 
-    for (i = 0; i < nknown; i++) {
-        if (known[i] == filter) {
+    for (at = place_of(filter); known[at] != NULL; at = (at + 1) % PLACES) {
+        if (known[at] == filter) {
             return 1;
         }
     }
