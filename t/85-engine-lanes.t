@@ -9,7 +9,7 @@ use RProxy::Env    qw(needs);
 use RProxy::Server;
 
 my @modules = qw(include ratelimit env alias socache_shmcb ssl deflate filter);
-plan tests => 69, need { needs('rproxy', 'mpm_event', 'mpm_prefork', @modules) };
+plan tests => 77, need { needs('rproxy', 'mpm_event', 'mpm_prefork', 'rewrite', @modules) };
 
 my $backend = RProxy::Backend->new;
 my $url     = $backend->url;
@@ -128,6 +128,29 @@ CONF
     my $s = server("RProxyEventLoop off\n");
     my $r = get($s, '/b/id/1', id => 'off');
     is lane($s, 'off'), 'blocking', 'RProxyEventLoop off';
+}
+
+# A hook that sleeps: the first time it may have been the machine, the next three are known, then requests go to helpers.
+{
+    my $s = RProxy::Server->new(start => 0, loglevel => 'info', modules => [qw(rewrite env)], config => <<"CONF");
+LogFormat "%{X-Test-Id}i lane=%{rproxy-lane}n" lanes
+CustomLog "__ROOT__/lanes" lanes
+RewriteEngine on
+RewriteMap slow "prg:__ROOT__/slow.pl"
+RewriteRule ^/slow /b/id/\${slow:1} [PT]
+ProxyPass /b $url
+CONF
+    chmod 0755, $s->write_file('slow.pl', "#!$^X\n\$| = 1;\nwhile (<STDIN>) { select undef, undef, undef, 0.02; print \"1\\n\" }\n");
+    chmod 0777, $s->root;
+    $s->start;
+    my $c = RProxy::Client->new($s);
+    for my $i (1 .. 6) {
+        $c->request('GET', '/slow', id => "sleeps$i");
+        $c->response;
+        is lane($s, "sleeps$i"), $i < 5 ? 'inline' : 'handoff', "a hook that sleeps, request $i";
+    }
+    is scalar(() = $s->error_log =~ /RP0315: .* held the event loop/g), 3, 'three times are in the log';
+    like $s->error_log, qr/RP0315: .*\(time 3 of 3\): requests of this virtual host run on helper threads/, 'and what follows';
 }
 
 # A backend connection stays with the loop that opened it, and the first loop's endpoint with the first loop.

@@ -243,12 +243,14 @@ static void processed(rp_owned_t *o)
 /* httpd's own processing. A module that makes the loop wait makes everybody wait: that is told while the request is there. */
 static void run_hooks(rp_owned_t *o)
 {
+    rp_engine_loop_t *el = o->el;
     apr_time_t began = now(o);
     apr_interval_time_t took;
 
+    rp_slow_begin(&el->slow);
     ap_process_async_request(o->r);
-    took = rp_loop_clock(o->el->loop) - began;
-    if (took > HOOKS_MAX_US && o->c->cs->state == CONN_STATE_SUSPENDED) { /* else it may be gone */
+    took = rp_loop_clock(el->loop) - began;
+    if (rp_slow_end(&el->slow, took, HOOKS_MAX_US) && o->c->cs->state == CONN_STATE_SUSPENDED) { /* else it may be gone */
         rp_engine_conf()->slow_call(o->r, took);
     }
 }

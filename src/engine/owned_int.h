@@ -10,6 +10,7 @@
 #include <http_log.h>
 #include <util_filter.h>
 
+#include "engine/slow.h"
 #include "engine/chunk_gate.h"
 #include "engine/engine.h"
 #include "engine/head_scan.h"
@@ -59,6 +60,7 @@ typedef struct rp_engine_loop_t {
     int score_known;
     int stop_sent;         /**< atomic */
     server_rec *server;
+    rp_slow_t slow;        /**< hooks that took long */
 } rp_engine_loop_t;
 
 /** Watch of one backend connection; as long as its socket. */
