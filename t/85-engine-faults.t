@@ -18,7 +18,7 @@ my $bad     = RProxy::Backend->new(name => 'bad');
 my $early   = RProxy::Backend->new(name => 'early');
 # accepts by the kernel alone, and never says anything
 my $silent = IO::Socket::INET->new(Listen => 512, LocalAddr => '127.0.0.1') or die "listen: $!";
-my $s = RProxy::Server->new(any_lane => 'the lane is what this is about', threads => 8, timeout => 4, modules => [qw(socache_shmcb ssl http2 env)], config => <<"CONF");
+my $s = RProxy::Server->new(threads => 8, timeout => 4, modules => [qw(socache_shmcb ssl http2 env)], config => <<"CONF");
 AcceptFilter http none
 AcceptFilter https none
 ProxyPass /b     $url

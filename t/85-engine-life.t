@@ -48,7 +48,7 @@ sub echoes {
 
 # --- one restart, connections in every state ---
 {
-    my $s     = RProxy::Server->new(any_lane => 'the lane is what this is about', threads => 8, modules => [qw(socache_shmcb ssl)], config => $config);
+    my $s     = RProxy::Server->new(threads => 8, modules => [qw(socache_shmcb ssl)], config => $config);
     my $old   = child($s);
     my @idle  = (map({ RProxy::Client->new($s) } 1 .. 40), map { RProxy::Client->new($s, port => 'tls', tls => 1) } 1 .. 10);
     $_->request('GET', '/b/id/1') for @idle;
@@ -75,7 +75,7 @@ sub echoes {
 
 # --- tunnels over many restarts ---
 {
-    my $s = RProxy::Server->new(any_lane => 'the lane is what this is about', threads => 4, config => $config, modules => [qw(socache_shmcb ssl)]);
+    my $s = RProxy::Server->new(threads => 4, config => $config, modules => [qw(socache_shmcb ssl)]);
     my @tunnels = map { tunnel($s) } 1 .. 20;
     my $good = 0;
     for my $n (1 .. 12) {
@@ -90,7 +90,7 @@ sub echoes {
 
 # --- nothing is left behind ---
 {
-    my $s = RProxy::Server->new(any_lane => 'the lane is what this is about', threads => 4, config => $config, modules => [qw(socache_shmcb ssl)]);
+    my $s = RProxy::Server->new(threads => 4, config => $config, modules => [qw(socache_shmcb ssl)]);
     my (@fds, @memory, $good);
     for my $n (1 .. 20) {
         my @c = map { RProxy::Client->new($s, $_ % 2 ? () : (port => 'tls', tls => 1)) } 1 .. 6;
@@ -118,7 +118,7 @@ sub echoes {
 # --- one process, with all kinds of connections ---
 {
     local $ENV{RPROXY_HTTPD_ARGS} = '-X';
-    my $s    = RProxy::Server->new(any_lane => 'the lane is what this is about', threads => 4, config => $config, modules => [qw(socache_shmcb ssl)]);
+    my $s    = RProxy::Server->new(threads => 4, config => $config, modules => [qw(socache_shmcb ssl)]);
     my @c    = map { RProxy::Client->new($s) } 1 .. 6;
     my $tun  = tunnel($s);
     $_->request('GET', '/b/id/1') for @c[0 .. 2];

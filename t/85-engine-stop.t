@@ -16,8 +16,8 @@ my $backend = RProxy::Backend->new;
 my $url     = $backend->url;
 
 # accepts by the kernel alone, and never says anything
-my $silent = IO::Socket::INET->new(Listen => 128, LocalAddr => '127.0.0.1') or die "listen: $!";
-my $mute   = '127.0.0.1:' . $silent->sockport;
+my @silent = map { IO::Socket::INET->new(Listen => 128, LocalAddr => '127.0.0.1') // die "listen: $!" } 1 .. 3;
+my @mute   = map { '127.0.0.1:' . $_->sockport } @silent;
 
 # Stop at once; how long that took.
 sub stop_time {
@@ -31,24 +31,22 @@ sub stop_time {
 local $ENV{LD_PRELOAD} = join ':', $ENV{LD_PRELOAD} || (), build_dir() . '/t/upstream/.libs/rp_names.so';
 local $ENV{RP_SLOW_NAME} = 'slow.test=20';
 for my $case (
-    ['a TLS handshake with a silent backend', '/tls/x'],
-    ['the answer of a silent backend',        '/handoff/x'],
-    ['a look-up that takes 20 s',             '/slow/x', qr/RP0336: [1-9] helper threads can not be interrupted/],
+    ['a TLS handshake with a silent backend', '/tls'],
+    ['the answer of a silent backend',        '/handoff'],
+    ['a look-up that takes 20 s',             '/slow', qr/RP0336: [1-9] helper threads can not be interrupted/],
     )
 {
     my ($what, $target, $log) = @$case;
     my $s = RProxy::Server->new(timeout => 60, threads => 4, modules => [qw(socache_shmcb ssl)], config => <<"CONF");
 SSLProxyEngine on
-ProxyPass /tls     https://$mute
-ProxyPass /slow    http://slow.test:80
-ProxyPass /handoff http://$mute
+@{[join "\n", map { "ProxyPass /tls$_ https://$mute[$_]\nProxyPass /slow$_ http://slow.test:8$_\nProxyPass /handoff$_ http://$mute[$_]" } 0 .. 2]}
 ProxyPass /b       $url
-<Location /handoff>
+<LocationMatch ^/handoff>
     RProxyLane handoff
-</Location>
+</LocationMatch>
 CONF
-    my @c = map { RProxy::Client->new($s) } 1 .. 3;
-    $_->request('GET', $target) for @c;
+    my @c = map { RProxy::Client->new($s) } 0 .. 2; # a backend each: a silent one holds one thread
+    $c[$_]->request('GET', "$target$_/x") for 0 .. 2;
     is get($s, '/b/id/1')->status, 200, "$what: others are answered meanwhile";
     ok wait_until(10, sub { helpers($s) >= 3 }), 'three helpers wait';
     my $took = stop_time($s);

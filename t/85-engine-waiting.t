@@ -14,7 +14,7 @@ plan tests => 44, need { needs(qw(rproxy mpm_event ssl socache_shmcb http2)) };
 
 my $backend = RProxy::Backend->new;
 my $url     = $backend->url;
-my $s       = RProxy::Server->new(any_lane => 'the lane is what this is about', threads => 8, modules => [qw(socache_shmcb ssl http2)], config => <<"CONF");
+my $s       = RProxy::Server->new(threads => 8, modules => [qw(socache_shmcb ssl http2)], config => <<"CONF");
 AcceptFilter http none
 AcceptFilter https none
 ProxyPass /b  $url

@@ -13,7 +13,7 @@ my @modules = qw(access_compat alias auth_basic authn_core authn_file authz_host
 plan tests => 7, need { needs('rproxy', 'mpm_event', @modules) };
 
 my $backend = RProxy::Backend->new;
-my $server  = RProxy::Server->new(any_lane => 'the lane is what this is about', modules => \@modules, loglevel => 'info rproxy:debug', config => <<"CONF");
+my $server  = RProxy::Server->new(modules => \@modules, loglevel => 'info rproxy:debug', config => <<"CONF");
 Protocols h2 h2c http/1.1
 RequestReadTimeout header=20-40,minrate=500 body=10,minrate=500
 AddOutputFilterByType DEFLATE text/html text/plain text/xml application/javascript

@@ -11,7 +11,7 @@ use RProxy::Server;
 plan tests => 3, need { needs('rproxy', 'status') };
 
 my $backend = RProxy::Backend->new;
-my $server  = RProxy::Server->new(any_lane => 'the loop has lines of its own', modules => ['status'], config => <<"CONF");
+my $server  = RProxy::Server->new(modules => ['status'], config => <<"CONF");
 ProxyPass /p @{[$backend->url]}
 ExtendedStatus On
 <Location /status>

@@ -44,6 +44,7 @@ sub new {
         threads  => 25,
         loglevel => 'info',
         timeout  => 20,
+        any_lane => $0 =~ /-engine-/ ? 'which lane is what such a file is about' : undef,
         %opt,
         owner => $$,
         ports => {},
