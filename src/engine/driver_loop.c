@@ -474,7 +474,7 @@ void rp_owned_step(rp_owned_t *o, unsigned ready)
 void rp_owned_wait_over(rp_owned_t *o)
 {
     if (!o->trimmed) {
-        rp_owned_trim(o);
+        rp_owned_trim(o, 0);
         if (!o->helper_busy && now(o) < rp_exchange_wait(o->suspended.ex)->deadline_us) {
             set_wait_timer(o);
             return;

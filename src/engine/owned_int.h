@@ -123,6 +123,7 @@ struct rp_owned_t {
     const rp_head_time_t *head_time; /**< how long heads may take here */
     apr_time_t idle_until_us;    /**< so long a head may let itself be waited for */
     int trimmed;                 /**< nothing has happened since memory was given back */
+    apr_time_t request_us;       /**< when the last request began */
     int head_late;               /**< the time for the head is over */
 
     /* output: filter_out.c */
@@ -244,8 +245,9 @@ void rp_owned_wait_over(rp_owned_t *o);
 #define RP_TRIM_IDLE_AFTER_US 1000000 /**< and so an idle connection, whose next request would need it again */
 /** The connection was adopted: its allocator keeps less. */
 void rp_owned_trim_init(rp_owned_t *o);
-/** Give back what the connection's allocator keeps. Only while nobody else uses the connection. */
-void rp_owned_trim(rp_owned_t *o);
+#define RP_TRIM_KEEP 8192             /**< bytes for the next request of a connection whose last one waited that long */
+/** Give back what the connection's allocator keeps, but for so many bytes. Only while nobody else uses the connection. */
+void rp_owned_trim(rp_owned_t *o, apr_size_t keep);
 
 /* lane.c */
 /** All modules are loaded: find the filters that may stand in an inline request. */

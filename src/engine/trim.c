@@ -27,7 +27,7 @@ static int was_used(const apr_memnode_t *node)
     return i < LOOK_WORDS;
 }
 
-void rp_owned_trim(rp_owned_t *o)
+void rp_owned_trim(rp_owned_t *o, apr_size_t keep)
 {
     apr_allocator_t *a = apr_pool_allocator_get(o->c->pool);
     apr_memnode_t *taken = NULL;
@@ -46,7 +46,7 @@ void rp_owned_trim(rp_owned_t *o)
             break;
         }
     }
-    apr_allocator_max_free_set(a, 1);
+    apr_allocator_max_free_set(a, keep > 0 ? keep : 1); /* 0 would be no limit; 1 is less than any block has */
     if (taken != NULL) {
         apr_allocator_free(a, taken);
     }
