@@ -154,6 +154,8 @@ typedef struct rproxy_balancer_api_t {
     apr_array_header_t *(*members)(apr_pool_t *pool, const server_rec *s, const char *name);
     /** Tell of all members of all balancers, as this child sees them. Since version 6. */
     void (*facts)(rproxy_member_fn_t *tell, void *ctx);
+    /** 1: after the member that next() said last, another one could be tried now. Since version 7. */
+    int (*others)(rproxy_balancing_t *b);
 } rproxy_balancer_api_t;
 
 /** mod_rproxy_balancer: its functions, or NULL when version is newer than what it has. */

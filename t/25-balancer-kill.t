@@ -12,7 +12,7 @@ use RProxy::Env qw(needs now seconds temp_dir wait_until);
 use RProxy::Port qw(free_port);
 use RProxy::Server;
 
-plan tests => 23, need {needs(qw(rproxy rproxy_balancer slotmem_shm))};
+plan tests => 29, need {needs(qw(rproxy rproxy_balancer slotmem_shm))};
 
 my $long    = $ENV{RPROXY_LONG};
 my $seconds = $long ? 60 : 8;
@@ -233,4 +233,27 @@ pause(0.3);    # so do the connections that it had
 %arrived = ();
 $arrived{$_}++ for split /\n/, slurp('arrived');
 is "@{[grep { $arrived{$_} > 1 } sort keys %arrived]}", '', 'and no POST arrived twice';
+$s->stop;
+
+# --- SIGSTOP, and GETs that are not answered in time go to another member: nobody notices ---
+my $after = $members =~ s/timeout=10/timeout=10 failoverafter=300ms/gr =~ s/retry=1/retry=600/gr;
+$s = RProxy::Server->new(modules => ['slotmem_shm'], threads => 25, config => <<"CONF");
+<Proxy balancer://c>
+$after    ProxySet failontimeout=On
+</Proxy>
+ProxyPass / balancer://c/
+CONF
+@pids = start_clients($s, 0);
+pause(0.5);
+signal_group('STOP', $ports[0]);
+ok $s->wait_log(qr/RP0241: .* after head-timeout at .*:$ports[0]/), 'a member that stands still loses its requests to others';
+like $s->error_log, qr/RP0704: .*:$ports[0] is in error/, 'and is in error';
+pause(1);
+($all, @got) = finish_clients(@pids);
+signal_group('CONT', $ports[0]);
+ok $all, 'all clients came to their end';
+cmp_ok scalar(@got), '>', 50, scalar(@got) . ' GETs';
+is "@{[map { qq($_->[1]:$_->[2]) } grep { $_->[3] ne 'own' } @got]}", '', 'each is answered by its own id';
+@late = grep { $_->[4] > seconds(1) + 2 } @got;
+is "@{[map { qq($_->[1]:$_->[4]) } @late]}", '', 'within the time';
 $s->stop;

@@ -684,4 +684,23 @@ static apr_interval_time_t patience(rproxy_balancing_t *b, apr_time_t now_us)
     return b->give_up_us > now_us ? b->give_up_us - now_us : 0;
 }
 
-const rproxy_balancer_api_t rp_balancing_api = {RPROXY_API_VERSION, begin, next, report, patience, members, rp_balancer_facts};
+static int others(rproxy_balancing_t *b)
+{
+    const char *why;
+    int i, found = 0;
+
+    b->live = rp_live_acquire(b->bal);
+    if (may_try(b, &why)) {
+        view_take(b);
+        for (i = 0; i < b->view.n && !found; i++) {
+            const rp_member_view_t *m = &b->view.members[i];
+
+            found = !m->tried && !(m->status & RP_ST_DRAIN) && rp_member_usable(m, b->view.now_us);
+        }
+    }
+    rp_live_release(b->live);
+    b->live = NULL;
+    return found;
+}
+
+const rproxy_balancer_api_t rp_balancing_api = {RPROXY_API_VERSION, begin, next, report, patience, members, rp_balancer_facts, others};

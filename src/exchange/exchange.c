@@ -175,6 +175,9 @@ static void reset_attempt(rp_exchange_t *ex)
     ex->flushing = 0;
 }
 
+/* With `failoverafter` the administrator has said that another member may do the same once more. */
+static int asked_too_long(const rp_exchange_t *ex) { return ex->reason == RP_FAIL_HEAD_TIMEOUT && ex->conf.failover_us > 0; }
+
 /*
  * The resend rule. A request of which no byte was handed to the socket may always go again; any other one only when it is
  * idempotent, its body is whole in memory, no byte of a response was read, and the connection was closed or reset. A head that
@@ -197,7 +200,7 @@ static int resend_rule(const rp_exchange_t *ex)
     if (!ex->conf.idempotent || ex->conf.no_resend || ex->streamed > 0 || !ex->body_eos) {
         return 0;
     }
-    return ex->reason == RP_FAIL_CLOSED_BEFORE_HEAD || ex->reason == RP_FAIL_RESET_BEFORE_HEAD;
+    return asked_too_long(ex) || ex->reason == RP_FAIL_CLOSED_BEFORE_HEAD || ex->reason == RP_FAIL_RESET_BEFORE_HEAD;
 }
 
 static int may_resend(const rp_exchange_t *ex)
@@ -215,7 +218,7 @@ static int may_resend(const rp_exchange_t *ex)
 
 int rp_exchange_may_failover(const rp_exchange_t *ex)
 {
-    return ex->state == RP_EX_FAILED && rp_failure(ex->reason)->failover && resend_rule(ex);
+    return ex->state == RP_EX_FAILED && (rp_failure(ex->reason)->failover || asked_too_long(ex)) && resend_rule(ex);
 }
 
 static void restart(rp_exchange_t *ex)
@@ -518,6 +521,9 @@ static unsigned answer_wait(rp_exchange_t *ex, apr_time_t *deadline, rp_reason_e
     *why = ex->recv == RP_RECV_BODY ? RP_FAIL_BODY_TIMEOUT : RP_FAIL_HEAD_TIMEOUT;
     if (ex->discard && *deadline > ex->discard_until_us) {
         *deadline = ex->discard_until_us;
+    }
+    if (ex->recv == RP_RECV_HEAD && ex->conf.failover_us > 0 && ex->conf.failover_us < ex->conf.io_us && ex->send == RP_SEND_DONE) {
+        *deadline = ex->progress_us + ex->conf.failover_us;
     }
     if (ex->recv == RP_RECV_HEAD && ex->conf.ping_us > 0 && !ex->got_100 && ex->send == RP_SEND_HOLD) {
         *deadline = ex->progress_us + ex->conf.ping_us;

@@ -107,6 +107,7 @@ typedef struct rp_exchange_conf_t {
     rp_endpoint_t *endpoint;              /**< held by the caller */
     apr_interval_time_t connect_us, io_us, acquire_us;
     apr_interval_time_t ping_us;          /**< 0: no ping */
+    apr_interval_time_t failover_us;      /**< idempotent, and somebody else could answer: how long this member may be silent; 0: io_us */
     apr_interval_time_t client_us;        /**< time-out of the client side */
     apr_interval_time_t tunnel_us;        /**< idle time of a tunnel */
     rp_h1_limits_t limits;

@@ -346,6 +346,14 @@ static void set_pin(rp_request_t *rq)
     }
 }
 
+/* Only while somebody else could answer: the last member has all its time. */
+static apr_interval_time_t failover_after(const rp_request_t *rq)
+{
+    apr_interval_time_t us = rq->worker->params.failoverafter_us;
+
+    return us > 0 && rq->balancing != NULL && rq->exconf.idempotent && rp_child_sisters()->balancer->others(rq->balancing) ? us : 0;
+}
+
 static void set_exchange(rp_request_t *rq)
 {
     request_rec *r = rq->r;
@@ -359,6 +367,7 @@ static void set_exchange(rp_request_t *rq)
     c->head_request = r->header_only;
     c->idempotent = is_idempotent(r);
     c->no_resend = rq->env.no_resend;
+    c->failover_us = failover_after(rq);
     c->tls_eof_ok = rq->env.tls_eof_ok;
     c->others_first = rq->balancing != NULL;
     c->fresh = rq->env.not_pooled && r->connection->keepalives == 0;

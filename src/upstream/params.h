@@ -38,6 +38,7 @@ typedef struct rp_worker_params_t {
     int retry_s;                           /**< hold time of the error state */
     apr_interval_time_t timeout_us;        /**< I/O; unset: ProxyTimeout, else Timeout */
     apr_interval_time_t connecttimeout_us; /**< per address; unset: as the I/O timeout */
+    apr_interval_time_t failoverafter_us;  /**< how long an idempotent request waits for an answer before another member gets it */
     apr_interval_time_t ping_us;           /**< wait for the answer to Expect: 100-continue */
     int ttl_s;                             /**< idle longer: not used; unset: no limit */
     int min;                               /**< idle connections that age and smax leave open */

@@ -34,6 +34,9 @@ static const rp_param_row_t rows[] = {
     {TIME("ping", ping_us, RP_MSEC_US, RP_SEC_US), .example = "5", .dflt = "off",
      .help = "Requests with a body are sent with Expect: 100-continue, and this is how long the "
              "first answer is waited for."},
+    {TIME("failoverafter", failoverafter_us, RP_MSEC_US, RP_SEC_US), .example = "2", .dflt = "off",
+     .help = "How long this member of a balancer may take to begin its answer to an idempotent "
+             "request before another member gets it; timeout holds when there is no other."},
     {ROW("ttl", SECONDS, ttl_s, 1, INT_MAX), .example = "60", .dflt = "no limit",
      .help = "An idle connection older than this is not used again, and closed."},
     {ROW("min", INT, min, 0, INT_MAX), .example = "5", .dflt = "0",
@@ -136,7 +139,7 @@ void rp_worker_params_init(rp_worker_params_t *p)
     memset(p, 0, sizeof(*p));
     p->loadfactor_x100 = p->retry_s = p->ttl_s = p->min = p->smax = p->max = p->addressttl_s = -1;
     p->flushpackets = p->flushwait_ms = p->lbset = p->hcpasses = p->hcfails = -1;
-    p->timeout_us = p->connecttimeout_us = p->ping_us = p->acquire_us = -1;
+    p->timeout_us = p->connecttimeout_us = p->ping_us = p->acquire_us = p->failoverafter_us = -1;
     p->hcinterval_us = p->hctimeout_us = -1;
     p->iobuffersize = p->receivebuffersize = p->responsefieldsize = -1;
     p->keepalive = p->reuse = RP_UNSET;

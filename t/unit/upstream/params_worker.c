@@ -9,7 +9,7 @@ static const char *const all_keys[] = {
     "retry",
     "timeout",
     "connectiontimeout",
-    "ping",
+    "ping", "failoverafter",
     "ttl",
     "min",
     "smax",
