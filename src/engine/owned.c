@@ -130,20 +130,22 @@ static void await_head(rp_owned_t *o)
     }
 }
 
-static void read_head(rp_owned_t *o)
+/* 1: a head is still awaited; 0: it came or will not, and o may be gone. */
+static int read_head(rp_owned_t *o)
 {
     rp_owned_fill_head(o);
     if (rp_owned_head_ready(o) || (o->in_status != APR_SUCCESS && anything_here(o))) {
         start_request(o);
+        return 0;
     }
-    else if (o->in_status != APR_SUCCESS) {
+    if (o->in_status != APR_SUCCESS) {
         o->c->aborted |= !APR_STATUS_IS_EOF(o->in_status);
         o->closing = 1;
         rp_owned_after_request(o);
+        return 0;
     }
-    else {
-        await_head(o);
-    }
+    await_head(o);
+    return 1;
 }
 
 /* The last bytes of a request are out. */
@@ -208,8 +210,7 @@ void rp_owned_retire(rp_owned_t *o)
         return;
     }
     o->readable = 1;
-    read_head(o);
-    if (o->state == RP_OWNED_HEAD && !anything_here(o)) {
+    if (read_head(o) && !anything_here(o)) {
         o->closing = 1;
         rp_owned_after_request(o);
     }
@@ -339,7 +340,7 @@ void rp_owned_end_request(rp_owned_t *o, int status)
 void rp_owned_advance(rp_owned_t *o)
 {
     switch (o->state) {
-    case RP_OWNED_HEAD: read_head(o); return;
+    case RP_OWNED_HEAD: (void)read_head(o); return;
     case RP_OWNED_EXCHANGE:
         if (o->blocked && o->writable) {
             (void)rp_owned_push(o); /* a client that is gone shows in the exchange's next write */
@@ -498,5 +499,5 @@ void rp_owned_adopted(rp_owned_t *o)
         rp_owned_close(o);
         return;
     }
-    read_head(o); /* while the child stops, too: the client was accepted, and gets its answer */
+    (void)read_head(o); /* while the child stops, too: the client was accepted, and gets its answer */
 }

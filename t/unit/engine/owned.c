@@ -273,6 +273,41 @@ START_TEST(test_events_wait)
 }
 END_TEST
 
+/* ---- the end of an idle connection ---- */
+
+static int idle_fd;
+
+/* In one turn: its client ends it, and the child stops. */
+static void on_end(rp_post_t *post)
+{
+    rp_owned_t *idle = APR_RING_FIRST(&el.owned);
+    struct pollfd pfd = {.fd = idle->fd, .events = POLLRDHUP};
+
+    (void)close(idle_fd);
+    ck_assert_int_eq(poll(&pfd, 1, 5000), 1);
+    idle->adopted_us -= 5000000; /* old enough to be freed at once */
+    rp_owned_retire(idle);
+    on_ping(post);
+}
+
+START_TEST(test_retire_what_has_ended)
+{
+    rp_post_t post = {.fn = on_end};
+    char line[100];
+
+    idle_fd = connect_client();
+    send_all(idle_fd, "GET /inline HTTP/1.1\r\n\r\n", 24);
+    receive_line(idle_fd, line, sizeof(line));
+    (void)pthread_mutex_lock(&mutex);
+    may_go = 0;
+    rp_loop_post(el.loop, &post);
+    while (!may_go) {
+        (void)pthread_cond_wait(&cond, &mutex);
+    }
+    (void)pthread_mutex_unlock(&mutex);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("owned");
@@ -283,6 +318,7 @@ int main(void)
     tcase_add_test(tc, test_many_clients);
     tcase_add_test(tc, test_drain_while_stopping_closes);
     tcase_add_test(tc, test_events_wait);
+    tcase_add_test(tc, test_retire_what_has_ended);
     suite_add_tcase(s, tc);
     return suite_main(s);
 }
