@@ -11,6 +11,7 @@
 #include <http_protocol.h>
 #include <http_request.h>
 #include <mpm_common.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "engine/gate.h"
@@ -31,6 +32,7 @@
 #define CARE_EVERY_US 1000000
 #define STOPPING_CARE_US 250000
 #define TUNNELS_A_TURN 50      /* that are ended at once */
+#define STRAGGLERS_US 3000000  /* at a graceful stop: for connections that the MPM gave away after it had counted none */
 #define HELPERS_END_US 1500000 /* after that a stop waits for no helper: the parent sends its first second signal after 3 s */
 #define DIALERS_MOST 256 /* threads that wait for resolvers and for TLS handshakes of backends; they need little but a stack */
 
@@ -41,6 +43,8 @@ static struct {
     rp_helpers_t *helpers, *dialers;
     rp_engine_conf_t conf;
     int running;          /* atomic: connections are taken */
+    int graceful;         /* atomic: how the child stops, once it does */
+    int held;             /* atomic: connections that were given to loops and are not closed */
     unsigned next;        /* atomic: whose turn it is */
 } engine;
 
@@ -206,11 +210,25 @@ static void child_stopping(apr_pool_t *pchild, int graceful)
     rp_tunnels_stopping();
 
     (void)pchild;
-    (void)graceful;
+    __atomic_store_n(&engine.graceful, graceful, __ATOMIC_RELAXED);
     for (i = 0; i < engine.nloops; i++) {
         if (!__atomic_exchange_n(&engine.loops[i].stop_sent, 1, __ATOMIC_SEQ_CST)) {
             rp_loop_post(engine.loops[i].loop, &engine.loops[i].stop_post);
         }
+    }
+}
+
+void rp_engine_hold(int n) { (void)__atomic_add_fetch(&engine.held, n, __ATOMIC_RELAXED); }
+
+/* The MPM counts a connection when a thread takes it out of the queue, and its listener may have seen that there is none and ended just before.
+ * So the last threads may give connections to the loops, which nobody waits for. */
+static void wait_for_stragglers(void)
+{
+    apr_time_t until = rp_clock_now_us() + STRAGGLERS_US;
+
+    while (__atomic_load_n(&engine.graceful, __ATOMIC_RELAXED) && __atomic_load_n(&engine.held, __ATOMIC_RELAXED) > 0
+           && rp_clock_now_us() < until) {
+        (void)poll(NULL, 0, 5);
     }
 }
 
@@ -262,6 +280,7 @@ static apr_status_t stop(void *unused)
     int i;
 
     (void)unused;
+    wait_for_stragglers();
     __atomic_store_n(&engine.running, 0, __ATOMIC_RELEASE);
     join_loops();
     end_helpers();

@@ -129,6 +129,7 @@ static void on_suspend(conn_rec *c, request_rec *r)
     (void)r;
     if (o != NULL && c->cs->state == CONN_STATE_SUSPENDED && o->state == RP_OWNED_ADOPTING) {
         o->post.fn = on_adopted;
+        rp_engine_hold(1);
         rp_loop_post(o->el->loop, &o->post);
     }
 }

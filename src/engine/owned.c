@@ -40,6 +40,7 @@ void rp_owned_close(rp_owned_t *o)
         APR_RING_REMOVE(o, link);
         (void)__atomic_sub_fetch(&el->stat->connections, 1, __ATOMIC_RELAXED);
         o->state = RP_OWNED_CLOSED;
+        rp_engine_hold(-1);
     }
     if (o->later_set) {
         return; /* when that call comes */

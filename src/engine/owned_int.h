@@ -165,6 +165,8 @@ struct rp_owned_t {
 #define RP_OWNED_OF(p, member) ((rp_owned_t *)((char *)(p) - offsetof(rp_owned_t, member)))
 #define RP_ENGINE_LOOP_OF(p, member) ((rp_engine_loop_t *)((char *)(p) - offsetof(rp_engine_loop_t, member)))
 
+/** engine.c: n connections more are the loops'. Any thread. */
+void rp_engine_hold(int n);
 /** engine.c: of this child. */
 const rp_engine_conf_t *rp_engine_conf(void);
 

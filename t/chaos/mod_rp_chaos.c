@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Loaded into httpd by t/chaos/chaos.pl: a thread that gives a connection away loses the processor for a millisecond, behind the hook by
- * which a loop takes it. RP_CHAOS_COUNT: a file of 8 bytes, how often.
+ * which a loop takes it. RP_CHAOS_COUNT: a file of 8 bytes, how often. RP_CHAOS_CREATE_MS: so long it rests between taking an accepted connection
+ * out of the MPM's queue and counting it.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -32,6 +33,18 @@ static void rest(conn_rec *c, request_rec *r)
     }
 }
 
+static conn_rec *rest_before(apr_pool_t *p, server_rec *s, apr_socket_t *sock, long id, void *sbh, apr_bucket_alloc_t *ba)
+{
+    const char *ms = getenv("RP_CHAOS_CREATE_MS");
+    struct timespec ts = {.tv_nsec = ms != NULL ? strtol(ms, NULL, 10) * 1000000 : 0};
+
+    (void)p, (void)s, (void)sock, (void)id, (void)sbh, (void)ba;
+    if (ts.tv_nsec > 0) {
+        (void)nanosleep(&ts, NULL);
+    }
+    return NULL; /* declined */
+}
+
 static void child_init(apr_pool_t *p, server_rec *s)
 {
     const char *name = getenv("RP_CHAOS_COUNT");
@@ -52,6 +65,7 @@ static void register_hooks(apr_pool_t *p)
 
     (void)p;
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_create_connection(rest_before, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_suspend_connection(rest, after, NULL, APR_HOOK_REALLY_LAST);
 }
 

@@ -311,6 +311,8 @@ const rp_engine_conf_t *rp_engine_conf(void)
     return &conf;
 }
 
+void rp_engine_hold(int n) { (void)n; }
+
 void rp_scoreboard_open(rp_engine_loop_t *el, const conn_rec *c)
 {
     (void)el;
