@@ -9,6 +9,7 @@
 #   redirect          `Redirect 204` by httpd without any proxy: what both pay before any proxying
 #   own part          total minus redirect
 #   balancer2, balancer100   a whole request through a balancer of so many members; ends with 1 when that is too much more than ours
+#   page-manager, page-api, page-metrics   one page of a balancer with 100 members, and how many bytes it has
 #   balancer100-bytraffic, balancer100-bybusyness, balancer100-standby   the same with that method, or with a hot standby and a member that is disabled
 #                     (members outside of a <Proxy> section: to merge one costs the same for workers and balancers)
 #
@@ -163,10 +164,32 @@ $more
 ProxyPass /p balancer://b"
         balanced="$balanced $name=$cost"
         show=$name ;;
+    page-*)
+        few=5 many=25
+        members="LoadModule slotmem_shm_module $modules/mod_slotmem_shm.so
+LoadModule rproxy_module $build/.libs/mod_rproxy.so
+LoadModule rproxy_balancer_module $build/.libs/mod_rproxy_balancer.so
+$(sed "s|.*|BalancerMember balancer://b http://127.0.0.1:&|" "$dir/port")
+ProxyPass /p balancer://b
+<Location /page-manager>
+SetHandler balancer-manager
+</Location>
+<Location /page-api>
+SetHandler rproxy-api
+</Location>
+<Location /page-metrics>
+SetHandler rproxy-metrics
+</Location>"
+        path=/$name
+        [ "$name" != page-api ] || path=/page-api/v1/balancers
+        measure "$name" "$path" "$members"
+        bytes=$(sed -n 's/^traffic:.*(\([0-9]*\)) data.*/\1/p' "$dir/$name/load.log")
+        printf '%-10s %7d bytes\n' "$name" $((bytes / many))
+        few=500 many=2500 ;;
     redirect)
         measure redirect /r204 ''
         redirect=$cost ;;
-    *) echo "nothing is called \"$name\"; there are ours, blocking, balancer2, balancer100, balancer100-bytraffic, balancer100-bybusyness, balancer100-standby, many, mod_proxy, redirect" >&2; exit 2 ;;
+    *) echo "nothing is called \"$name\"; there are ours, blocking, balancer2, balancer100, balancer100-bytraffic, balancer100-bybusyness, balancer100-standby, page-manager, page-api, page-metrics, many, mod_proxy, redirect" >&2; exit 2 ;;
     esac
 done
 if [ "$ours" ] && [ "$redirect" ]; then printf '%-10s %7d own part\n' ours $((ours - redirect)); fi
