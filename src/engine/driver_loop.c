@@ -33,7 +33,9 @@ static void on_backend(void *baton, unsigned events)
     }
     bw->eof |= (events & (RP_EV_EOF | RP_EV_GONE)) != 0;
     if (bw->user != NULL) {
-        bw->user->trimmed = 0;
+        if (bw->user->trimmed) {
+            rp_owned_lend(bw->user);
+        }
         if (!bw->user->helper_busy) {
             rp_owned_step(bw->user, 0);
         }
@@ -474,7 +476,7 @@ void rp_owned_step(rp_owned_t *o, unsigned ready)
 void rp_owned_wait_over(rp_owned_t *o)
 {
     if (!o->trimmed) {
-        rp_owned_trim(o, 0);
+        rp_owned_trim(o);
         if (!o->helper_busy && now(o) < rp_exchange_wait(o->suspended.ex)->deadline_us) {
             set_wait_timer(o);
             return;

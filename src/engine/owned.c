@@ -165,8 +165,9 @@ static void drained(rp_owned_t *o)
     o->state = RP_OWNED_HEAD;
     o->head_since_us = 0;
     rp_loop_timer_cancel(o->el->loop, &o->timer);
-    if (now(o) - o->request_us >= RP_TRIM_AFTER_US) { /* the next one will wait, too: it gets what it needs to wait */
-        rp_owned_trim(o, RP_TRIM_KEEP);
+    o->lean = o->lent > 0;
+    if (o->lean) { /* the next one will wait, too: it has what it needs to wait */
+        rp_owned_trim(o);
     }
     await_head(o);
     if (anything_here(o) || o->readable || o->in_maybe || o->peer_eof) {
@@ -272,7 +273,7 @@ static void start_request(rp_owned_t *o)
     o->requests++;
     o->handoff = RP_HANDOFF_NO;
     o->suspended.ex = NULL;
-    o->request_us = now(o);
+    o->trimmed = o->lean;
     o->lane = RP_LANE_INLINE;
     c->cs->state = CONN_STATE_PROCESSING;
     r = ap_read_request(c);
@@ -408,7 +409,7 @@ static void head_timeout(rp_owned_t *o)
         start_request(o);
     }
     else if (now(o) < o->idle_until_us) { /* only so far that its memory may be given back */
-        rp_owned_trim(o, 0);
+        rp_owned_trim(o);
         set_timer(o, o->idle_until_us);
     }
     else {

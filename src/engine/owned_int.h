@@ -47,6 +47,8 @@ typedef struct rp_engine_loop_t {
     rp_helpers_t *dialers;  /**< for names and TLS handshakes: backends that do not answer hold up no file */
     rp_endpoints_t *endpoints;
     rp_scratch_t scratch;
+    apr_memnode_t *stash;  /**< blocks that connections gave back */
+    int nstash;
     apr_thread_t *thread;
     APR_RING_HEAD(rp_owned_ring_t, rp_owned_t) owned;
     APR_RING_HEAD(rp_grave_ring_t, rp_grave_t) graves; /**< pools to destroy, oldest first */
@@ -123,7 +125,8 @@ struct rp_owned_t {
     const rp_head_time_t *head_time; /**< how long heads may take here */
     apr_time_t idle_until_us;    /**< so long a head may let itself be waited for */
     int trimmed;                 /**< nothing has happened since memory was given back */
-    apr_time_t request_us;       /**< when the last request began */
+    int lean;                    /**< it has but what a request needs to wait */
+    int lent;                    /**< blocks of the loop that its allocator has */
     int head_late;               /**< the time for the head is over */
 
     /* output: filter_out.c */
@@ -247,9 +250,10 @@ void rp_owned_wait_over(rp_owned_t *o);
 #define RP_TRIM_IDLE_AFTER_US 1000000 /**< and so an idle connection, whose next request would need it again */
 /** The connection was adopted: its allocator keeps less. */
 void rp_owned_trim_init(rp_owned_t *o);
-#define RP_TRIM_KEEP 8192             /**< bytes for the next request of a connection whose last one waited that long */
-/** Give back what the connection's allocator keeps, but for so many bytes. Only while nobody else uses the connection. */
-void rp_owned_trim(rp_owned_t *o, apr_size_t keep);
+/** Give back what the connection's allocator keeps: what was lent to it, or else all. Only while nobody else uses the connection. */
+void rp_owned_trim(rp_owned_t *o);
+/** It goes on. */
+void rp_owned_lend(rp_owned_t *o);
 
 /* lane.c */
 /** All modules are loaded: find the filters that may stand in an inline request. */
