@@ -301,7 +301,7 @@ static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
 {
     rp_engine_loop_t *el = data;
 
-    el->thread = thread;
+    (void)thread; /* el->thread is written before it starts */
     rp_buffer_keep(KEEP_RECORDS, KEEP_SMALL, KEEP_LARGE);
     el->care_timer.fn = on_care;
     on_care(&el->care_timer, rp_loop_clock(el->loop));

@@ -9,6 +9,7 @@
 #include <ap_mpm.h>
 #include <http_core.h>
 #include <mod_core.h>
+#include <pthread.h>
 #include <scoreboard.h>
 #include <unistd.h>
 
@@ -41,18 +42,21 @@ static worker_score *find(const conn_rec *c)
 
 void rp_scoreboard_open(rp_engine_loop_t *el, const conn_rec *c)
 {
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* loops of a child share the slot, and the first one clears it */
     worker_score *ws;
 
     if (el->score_known) {
         return;
     }
     ws = find(c);
+    (void)pthread_mutex_lock(&mutex);
     if (ws != NULL && ws->pid != getpid()) { /* what the last child in this place had counted goes with it, as the MPM's slots do */
         ws->my_access_count = 0;
         ws->my_bytes_served = 0;
         ws->pid = getpid();
         ws->status = SERVER_DEAD; /* no thread of the MPM */
     }
+    (void)pthread_mutex_unlock(&mutex);
     el->score_known = 1;
     __atomic_store_n(&el->score, ws, __ATOMIC_RELEASE);
 }
