@@ -34,7 +34,7 @@ ProxyPass /soon  https://127.0.0.1:@{[$soon->sockport]} timeout=$limit retry=0
 @{[map { "ProxyPass /name$_ http://n$_.never.test:81\n" } 1 .. $names]}
 CONF
 
-my ($child) = $s->children;
+my $child;
 sub clients { my ($n) = @_; return map { RProxy::Client->new($s) } 1 .. $n }
 sub threads { opendir my $dir, "/proc/$child/task" or return 0; return scalar grep {/^\d/} readdir $dir }
 
@@ -50,6 +50,7 @@ sub served {
 }
 my @all = qw(/index.html /plain/id/1 /tls/id/1 /named/id/1);
 served('before', @all);
+($child) = $s->children;
 
 # --- silence in the handshake ---
 my $base = threads();
