@@ -168,6 +168,9 @@ stage_soak() {
     export RPROXY_LARGE="${LARGE_MB:-1024}"
     run_suite "bodies of $RPROXY_LARGE MB" t/90-large-bodies.t
     unset RPROXY_LARGE
+    export RPROXY_LONG=1
+    run_suite "members that die for a minute, 100 restarts" t/25-balancer-kill.t t/85-engine-restarts.t
+    unset RPROXY_LONG
     round=1
     while [ $round -le "${SOAK_ROUNDS:-5}" ]; do
         run_suite "soak, round $round"

@@ -22,7 +22,7 @@ local $ENV{RP_SLOW_NAME} = 'slow.test=3';
 for my $case (['loop', '', 'inline'], ['helper', '<Location /> RProxyLane handoff </Location>', 'handoff'], ['thread', 'RProxyEventLoop off', 'blocking']) {
     my ($lane, $lines, $note) = @$case;
     $lines =~ s/> /> \n/; $lines =~ s/ </\n </;
-    my $s = RProxy::Server->new(timeout => 60, threads => 16, modules => [qw(socache_shmcb ssl)], config => <<"CONF");
+    my $s = RProxy::Server->new(any_lane => 'the lane is what this is about', timeout => 60, threads => 16, modules => [qw(socache_shmcb ssl)], config => <<"CONF");
 $lines
 SSLProxyEngine on
 ProxyPass /max  $url max=1 acquire=20000

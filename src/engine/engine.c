@@ -30,6 +30,7 @@
 #define KEEP_LARGE 4
 #define KEEP_SCRATCH 65536 /* bytes */
 #define CARE_EVERY_US 1000000
+#define ROOM_AT_ONCE 32        /* idle connections that a loop closes in a second while the child is full */
 #define STOPPING_CARE_US 250000
 #define TUNNELS_A_TURN 50      /* that are ended at once */
 #define STRAGGLERS_US 3000000  /* at a graceful stop: for connections that the MPM gave away after it had counted none */
@@ -166,6 +167,30 @@ static int end_tunnels(rp_engine_loop_t *el)
     return n == TUNNELS_A_TURN;
 }
 
+/*
+ * A child that has all the connections it may have takes no new ones, while many of those are only kept alive: the oldest idle ones go. The MPM does
+ * so with its own, but knows ours as busy.
+ */
+static void make_room(rp_engine_loop_t *el)
+{
+    rp_owned_t *o = APR_RING_FIRST(&el->owned);
+    int n = 0;
+
+    if (el->stopping || !rp_scoreboard_child_is_full()) {
+        return;
+    }
+    while (o != APR_RING_SENTINEL(&el->owned, rp_owned_t, link) && n < ROOM_AT_ONCE) {
+        rp_owned_t *next = APR_RING_NEXT(o, link);
+
+        n += rp_owned_make_room(o);
+        o = next;
+    }
+    if (n > 0) {
+        ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, el->server,
+                     "RP0342: the MPM takes no more connections in this child: %d idle ones are closed, the oldest first", n);
+    }
+}
+
 /* Idle connections grow old although no request comes, and tunnels may have to end. */
 static void on_care(rp_timer_t *t, apr_time_t now_us)
 {
@@ -173,6 +198,7 @@ static void on_care(rp_timer_t *t, apr_time_t now_us)
     apr_interval_time_t next_us = el->stopping ? STOPPING_CARE_US : CARE_EVERY_US;
 
     rp_pool_maintain(el->endpoints, now_us);
+    make_room(el);
     if (el->stopping && rp_tunnels_must_end(now_us) && end_tunnels(el)) {
         next_us = 0; /* the next turn: others come first */
     }

@@ -15,6 +15,8 @@
 
 #define DIRECTIVE "AsyncRequestWorkerFactor"
 #define MPM_FACTOR 2          /* its default */
+#define NUMBER_MOST 1000000   /* of what is read from a line of the MPM */
+#define MPM_START 3           /* StartServers, where none is written */
 #define FILES_OWN 100         /* logs, listeners, shared memory, scripts, files being sent */
 #define FILES_PER_CONNECTION 2 /* the client's and the backend's */
 #define FILES_MOST 1000000    /* of an unlimited process */
@@ -48,14 +50,17 @@ static long files_limit(void)
     return limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur > FILES_MOST ? FILES_MOST : (long)limit.rlim_cur;
 }
 
-static int is_written(const ap_directive_t *node)
+/* What was written last behind a directive of the MPM, or NULL. */
+static const char *written(const ap_directive_t *node, const char *name)
 {
+    const char *args = NULL;
+
     for (; node != NULL; node = node->next) {
-        if (!strcasecmp(node->directive, DIRECTIVE) || (node->first_child != NULL && is_written(node->first_child))) {
-            return 1;
-        }
+        const char *inside = node->first_child != NULL ? written(node->first_child, name) : NULL;
+
+        args = !strcasecmp(node->directive, name) ? node->args : inside != NULL ? inside : args;
     }
-    return 0;
+    return args;
 }
 
 static const command_rec *find_command(const module **owner)
@@ -88,7 +93,7 @@ void rp_limits_raise(apr_pool_t *p, server_rec *s, const rp_engine_conf_t *conf)
     if (conf->mode == RP_EVENT_OFF || rp_engine_obstacle() != NULL || ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) != APR_SUCCESS) {
         return;
     }
-    raised.written = is_written(ap_conftree);
+    raised.written = written(ap_conftree, DIRECTIVE) != NULL;
     raised.files = files_limit();
     factor = rp_limits_factor(raised.files, threads);
     if (raised.written || factor == 0) {
@@ -101,8 +106,68 @@ void rp_limits_raise(apr_pool_t *p, server_rec *s, const rp_engine_conf_t *conf)
     }
 }
 
-void rp_limits_announce(server_rec *s)
+int rp_limits_processes(int most, int start, int min_spare, int max_spare, int threads)
 {
+    int least = (min_spare + threads - 1) / threads;
+    int kept = start > least ? start : least;
+    int spared = max_spare / threads > least ? max_spare / threads : least;
+
+    kept = kept < spared ? kept : spared;
+    kept = kept > 1 ? kept : 1;
+    return kept < most ? kept : most;
+}
+
+static int number(const char *args, int otherwise)
+{
+    apr_int64_t n = args != NULL ? apr_strtoi64(args, NULL, 10) : 0;
+
+    return n > 0 && n <= NUMBER_MOST ? (int)n : otherwise;
+}
+
+static int asked(int what)
+{
+    int n = 0;
+
+    return ap_mpm_query(what, &n) == APR_SUCCESS ? n : 0;
+}
+
+int rp_limits_connections(void)
+{
+    int threads = asked(AP_MPMQ_MAX_THREADS);
+
+    return raised.connections > 0 ? raised.connections : threads + threads * number(written(ap_conftree, DIRECTIVE), MPM_FACTOR);
+}
+
+/* How many connections there may be in all, what binds, and what to write for more. */
+static void announce_processes(server_rec *s)
+{
+    int threads = asked(AP_MPMQ_MAX_THREADS), most = asked(AP_MPMQ_MAX_DAEMONS), max_spare = asked(AP_MPMQ_MAX_SPARE_THREADS);
+    int start = number(written(ap_conftree, "StartServers"), MPM_START), min_spare = asked(AP_MPMQ_MIN_SPARE_THREADS), kept;
+    const char *bound = raised.factor > 0 ? "by the limit of open files (ulimit -n, LimitNOFILE=)" : "by " DIRECTIVE;
+
+    if (threads <= 0 || most <= 0) {
+        return;
+    }
+    kept = rp_limits_processes(most, start, min_spare, max_spare, threads);
+    if (kept < most) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
+                     "RP0341: %d client connections at once: %d in each of %d child processes, bound %s. StartServers %d, MinSpareThreads %d and "
+                     "MaxSpareThreads %d bind the number of processes: event loops look idle to the MPM, so that their load starts no more. For all %d "
+                     "processes write \"StartServers %d\" and \"MaxSpareThreads %d\"", kept * rp_limits_connections(), rp_limits_connections(), kept,
+                     bound, start, min_spare, max_spare, most, most, most * threads);
+    }
+    else {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
+                     "RP0341: %d client connections at once: %d in each of %d child processes, bound %s. For more processes raise MaxRequestWorkers "
+                     "and ServerLimit", kept * rp_limits_connections(), rp_limits_connections(), kept, bound);
+    }
+}
+
+void rp_limits_announce(server_rec *s, const rp_engine_conf_t *conf)
+{
+    if (conf->mode != RP_EVENT_OFF && rp_engine_obstacle() == NULL) {
+        announce_processes(s);
+    }
     if (raised.factor > 0) {
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
                      "RP0325: " DIRECTIVE " is raised to %d: a child takes up to %d connections, what its limit of %ld open files bears. "

@@ -15,6 +15,11 @@ int rp_limits_factor(long files, int threads);
 /** check_config, after the MPM's: raise AsyncRequestWorkerFactor where the administrator wrote none and loops run. p: the configuration's. */
 void rp_limits_raise(apr_pool_t *p, server_rec *s, const rp_engine_conf_t *conf);
 /** post_config: the line that says what was raised, or which line would. */
-void rp_limits_announce(server_rec *s);
+void rp_limits_announce(server_rec *s, const rp_engine_conf_t *conf);
+/** How many client connections a child takes while its threads are idle. After rp_limits_raise. */
+int rp_limits_connections(void);
+/** How many of `most` child processes the MPM keeps when all of their threads look idle to it: StartServers, but at least what MinSpareThreads asks for
+ * and at most what MaxSpareThreads bears. threads: of each, > 0. Pure. */
+int rp_limits_processes(int most, int start, int min_spare, int max_spare, int threads);
 
 #endif

@@ -218,6 +218,15 @@ void rp_owned_retire(rp_owned_t *o)
     }
 }
 
+int rp_owned_make_room(rp_owned_t *o)
+{
+    if (o->state != RP_OWNED_HEAD || o->requests == 0 || anything_here(o)) {
+        return 0;
+    }
+    rp_owned_retire(o);
+    return 1;
+}
+
 /* ---- a request ---- */
 
 static apr_interval_time_t keepalive_of(const request_rec *r)

@@ -191,6 +191,8 @@ void rp_owned_adopted(rp_owned_t *o);
 void rp_owned_after_request(rp_owned_t *o);
 /** An idle connection of a loop that stops. */
 void rp_owned_retire(rp_owned_t *o);
+/** Close it when it is idle between two requests, to make room for another client. 1: it was. */
+int rp_owned_make_room(rp_owned_t *o);
 /** owner of a connection, or NULL. */
 rp_owned_t *rp_owned_of(const conn_rec *c);
 
@@ -268,6 +270,8 @@ void rp_owned_no_helper(rp_owned_t *o);
 /* scoreboard.c */
 /** 1: ThreadLimit leaves a slot beyond ThreadsPerChild. */
 int rp_scoreboard_has_room(void);
+/** 1: the MPM says that this child takes no connections for now. Any thread. */
+int rp_scoreboard_child_is_full(void);
 /** Find the slot of this child by the number that the MPM gave one of its connections. */
 void rp_scoreboard_open(rp_engine_loop_t *el, const conn_rec *c);
 

@@ -31,6 +31,38 @@ int rp_scoreboard_has_room(void)
     return spare_slot(&limit) >= 0;
 }
 
+/* Where the MPM keeps what it says of this process. NULL: not found. */
+static const process_score *own_process(void)
+{
+    static int place = -1; /* a process keeps its place; every loop finds the same one */
+    int known = __atomic_load_n(&place, __ATOMIC_RELAXED), n = 0, i;
+    pid_t me = getpid();
+
+    if (ap_scoreboard_image == NULL) {
+        return NULL;
+    }
+    if (known >= 0 && ap_scoreboard_image->parent[known].pid == me) {
+        return &ap_scoreboard_image->parent[known];
+    }
+    if (ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &n) != APR_SUCCESS) {
+        return NULL;
+    }
+    for (i = 0; i < n; i++) {
+        if (ap_scoreboard_image->parent[i].pid == me) {
+            __atomic_store_n(&place, i, __ATOMIC_RELAXED);
+            return &ap_scoreboard_image->parent[i];
+        }
+    }
+    return NULL;
+}
+
+int rp_scoreboard_child_is_full(void)
+{
+    const process_score *ps = own_process();
+
+    return ps != NULL && ps->not_accepting && !ps->quiescing;
+}
+
 /* The slot of this child: the MPM numbers connections by child and thread. */
 static worker_score *find(const conn_rec *c)
 {

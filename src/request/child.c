@@ -100,20 +100,41 @@ static rp_engine_conf_t engine_conf(server_rec *main_server)
     return engine;
 }
 
+/* Without max= a worker had as many connections as the child has threads; on loops it has as many as there are clients. */
+static void announce_ceilings(apr_pool_t *p, server_rec *main_server)
+{
+    apr_array_header_t *all = rp_config_workers(p, main_server);
+    int threads = 0, free_ones = 0, i;
+
+    (void)ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
+    for (i = 0; i < all->nelts; i++) {
+        const rp_worker_t *w = APR_ARRAY_IDX(all, i, rp_worker_t *);
+
+        free_ones += w->params.max <= 0;
+        ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, main_server, "RP0344: worker %s: at most %d connections a child; with a thread for each request "
+                     "it would be %d", w->name, w->params.max > 0 ? w->params.max : rp_limits_connections(),
+                     w->params.max > 0 && w->params.max < threads ? w->params.max : threads);
+    }
+    if (free_ones > 0) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, main_server, "RP0343: %d workers have no max=: each takes up to %d connections a child; with a thread for "
+                     "each request it would be %d. Write max= for backends that bear fewer", free_ones, rp_limits_connections(), threads);
+    }
+}
+
 /* The MPM's own post_config comes first: it is asked what it can do. */
 static int announce_engine(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
 {
     rp_engine_conf_t engine = engine_conf(main_server);
 
     (void)plog;
-    (void)ptemp;
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK;
     }
     if (engine.mode != RP_EVENT_OFF && rp_engine_obstacle() == NULL) {
         rp_lane_look_around(main_server);
+        announce_ceilings(ptemp, main_server);
     }
-    rp_limits_announce(main_server);
+    rp_limits_announce(main_server, &engine);
     rp_head_time_read(pconf, main_server, ap_conftree);
     return rp_engine_announce(main_server, &engine);
 }
