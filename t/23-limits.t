@@ -35,8 +35,8 @@ ProxyPass /jam      http://127.0.0.1:${\$j->port} connectiontimeout=300ms timeou
 ProxyPass /alive    http://127.0.0.1:${\$k->port} keepalive=On
 Listen 127.0.0.1:__PORT_short__
 <VirtualHost 127.0.0.1:__PORT_short__>
-    ProxyTimeout 1
     ProxyPass / http://127.0.0.1:${\$k->port}/
+    ProxyTimeout 1
 </VirtualHost>
 CONF
 );
