@@ -9,7 +9,7 @@ use RProxy::Env    qw(needs);
 use RProxy::Server;
 
 my @modules = qw(include ratelimit env alias socache_shmcb ssl deflate filter);
-plan tests => 77, need { needs('rproxy', 'mpm_event', 'mpm_prefork', 'rewrite', @modules) };
+plan tests => 79, need { needs('rproxy', 'mpm_event', 'mpm_prefork', 'rewrite', @modules) };
 
 my $backend = RProxy::Backend->new;
 my $url     = $backend->url;
@@ -106,6 +106,13 @@ CONF
     check($s, 'blocking', 'virtual host with RProxyLane blocking', '/b/id/4', 200, qr/^id 4 r\d+$/, port => 'block');
     check($s, 'handoff', 'virtual host with RProxyLane handoff', '/b/id/5', 200, qr/^id 5 r\d+$/, port => 'hand');
     check($s, 'handoff', 'a body there', '/b/echo/x', 200, qr/^(?:c{50000}){6}$/, body => 'c' x 300000, port => 'hand');
+
+    # a body that comes when the helper has the connection
+    my $late = RProxy::Client->new($s, port => 'hand');
+    $late->request('POST', '/b/echo/x', headers => ['Content-Length' => 70000, Expect => '100-continue']);
+    is $late->response_head->status, 100, 'a helper asks for a body';
+    $late->send('e' x 70000);
+    like $late->response->body, qr/^(?:e{35000}){2}$/, 'and gets it';
 
     check($s, 'inline', 'TLS', '/b/id/6', 200, qr/^id 6 r\d+$/, port => 'tls', tls => 1);
     check($s, 'inline', 'TLS with a body', '/b/echo/x', 200, qr/^d{60000}$/, body => 'd' x 60000, port => 'tls', tls => 1);
