@@ -87,11 +87,13 @@ static void leave(void)
 /* On the watchdog's thread of each child. */
 static apr_status_t watchdog(int state, void *data, apr_pool_t *pool)
 {
+    int ready = __atomic_load_n(&child.ready, __ATOMIC_ACQUIRE); /* the watchdog may be there before all of the child is */
+
     (void)data, (void)pool;
-    if (state == AP_WATCHDOG_STATE_STOPPING || !is_current()) { /* a child of an old generation may live long */
+    if (state == AP_WATCHDOG_STATE_STOPPING || (ready != 0 && !is_current())) { /* a child of an old generation may live long */
         leave();
     }
-    else if (__atomic_load_n(&child.ready, __ATOMIC_ACQUIRE) == 1) { /* the watchdog may be there before all of the child is */
+    else if (ready == 1) {
         if (!child.holds_lock && lock_set(F_WRLCK) == APR_SUCCESS) {
             child.holds_lock = 1;
             rp_health_run_start(core_api, main_server_rec, all_balancers);

@@ -131,7 +131,7 @@ START_TEST(caretaker_takes_no_signals)
         }
     }
     closedir(dir);
-    ck_assert_int_eq(others, 1);
+    ck_assert_int_ge(others, 1); /* sanitizers have threads of their own */
     ck_assert(!blocks(own, 1, SIGTERM)); /* nor did ours change */
 }
 END_TEST
