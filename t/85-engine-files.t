@@ -9,7 +9,7 @@ use RProxy::Client qw(get);
 use RProxy::Env    qw(needs now seconds wait_until);
 use RProxy::Server;
 
-plan tests => 21, need { needs(qw(rproxy mpm_event)) };
+plan tests => 22, need { needs(qw(rproxy mpm_event)) };
 
 my $backend = RProxy::Backend->new;
 my $other   = RProxy::Backend->new(name => 'other');
@@ -61,6 +61,8 @@ sub no_spin {
     ok wait_until(10, sub { $s->error_log =~ /RP0200: local-resource/ }), 'the log says that there are no descriptors left';
     my ($line) = $s->error_log =~ /(RP0200: local-resource[^\n]*)/;
     like $line // '', qr/[Tt]oo many open files/, 'and of which kind' or diag $line;
+    my $refused = sub { my $n = () = $s->error_log =~ /RP0200: local-resource/g; $n };
+    ok wait_until(10, sub { $backend->count('busy') + $refused->() >= 60 }), 'each is there or was refused';
     my $at_backend = $backend->count('busy');
     cmp_ok $at_backend, '>=', 30, "the others are at the backend ($at_backend), some in the place of idle connections";
     no_spin('at connect');

@@ -164,15 +164,15 @@ CONF
 {
     my $two     = RProxy::Backend->new;
     my $s       = RProxy::Server->new(config => "RProxyEventLoop on\nRProxyEventThreads 2\nProxyPass /b @{[$two->url]}\n");
-    my @clients = map { RProxy::Client->new($s) } 1, 2;
+    my @clients = map { RProxy::Client->new($s) } 1 .. 4; # they take turns, but others may have had one
     my $good    = 0;
     for my $i (1 .. 20) {
-        my $c = $clients[$i % 2];
+        my $c = $clients[$i % 4];
         $c->request('GET', "/b/id/$i", id => "loops$i");
         $good += $c->response->status == 200;
     }
     my %conns = $two->conns;
-    is $good, 20, 'two loops, a client on each: all answered';
+    is $good, 20, 'two loops, clients on each: all answered';
     is scalar(keys %conns), 2, 'each loop has opened a connection, and uses it again' or diag explain \%conns;
     unlike $s->error_log, qr/:(?:error|crit|alert|emerg)\]/, 'without an error';
 }
