@@ -13,12 +13,12 @@ use RProxy::Server;
 plan tests => 36, need { needs(qw(rproxy mpm_event ssl socache_shmcb)) };
 
 my ($silent, $names, $threads) = (200, 20, 8);
-$ENV{LD_PRELOAD}  = join ':', $ENV{LD_PRELOAD} || (), build_dir() . '/t/upstream/.libs/rp_names.so';
 $ENV{RP_NAMES_MS} = 1000 * seconds(10);
 
 my $plain = RProxy::Backend->new(name => 'plain');
 my $tls   = RProxy::Backend->new(name => 'tls', tls => 'local');
 my $late  = RProxy::Backend->new(name => 'late', tls => 'local');
+$ENV{LD_PRELOAD}  = join ':', $ENV{LD_PRELOAD} || (), build_dir() . '/t/upstream/.libs/rp_names.so'; # for httpd alone
 my @deaf  = map { IO::Socket::INET->new(Listen => 64, LocalAddr => '127.0.0.1') or die "listen: $!" } 0 .. $silent;
 my $soon  = pop @deaf;
 my $limit = seconds(3);

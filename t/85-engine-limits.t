@@ -15,7 +15,7 @@ my $url     = $backend->url;
 
 # --- what startup says ---
 {
-    my $s = RProxy::Server->new(any_lane => 'the lane is what this is about', loglevel => 'info rproxy:debug', config => <<"CONF");
+    my $s = RProxy::Server->new(loglevel => 'info rproxy:debug', config => <<"CONF");
 ServerLimit 16
 ThreadLimit 64
 ThreadsPerChild 25
@@ -36,16 +36,16 @@ CONF
     like $log, qr{RP0344: worker \Q$url\E/b: at most 7 connections a child; with a thread for each request it would be 7$}m, 'with max, too';
 }
 {
-    my $s = RProxy::Server->new(any_lane => 'the lane is what this is about', threads => 5, processes => 2, config => "ProxyPass /b $url\n");
+    my $s = RProxy::Server->new(threads => 5, processes => 2, config => "ProxyPass /b $url\n");
     like $s->error_log, qr/RP0341: \d{3,} client connections at once: \d{3,} in each of 2 child processes, bound by the limit of open files .*For more processes raise MaxRequestWorkers/,
         'by themselves the descriptors bind';
-    $s = RProxy::Server->new(any_lane => 'the lane is what this is about', threads => 5, config => "RProxyEventLoop off\nProxyPass /b $url\n");
+    $s = RProxy::Server->new(threads => 5, config => "RProxyEventLoop off\nProxyPass /b $url\n");
     unlike $s->error_log, qr/RP034[134]/, 'nothing of it without loops';
 }
 
 # --- a full child ---
 {
-    my $s = RProxy::Server->new(any_lane => 'the lane is what this is about', threads => 4, loglevel => 'info rproxy:debug', config => <<"CONF");
+    my $s = RProxy::Server->new(threads => 4, loglevel => 'info rproxy:debug', config => <<"CONF");
 AsyncRequestWorkerFactor 1
 KeepAliveTimeout 60
 ProxyPass /b $url

@@ -12,7 +12,7 @@ use RProxy::Server;
 plan tests => 12, need { needs(qw(rproxy mpm_event ssl socache_shmcb)) };
 
 my %backends = (plain => RProxy::Backend->new, tls => RProxy::Backend->new(name => 'tls', tls => 'local'));
-my $s = RProxy::Server->new(any_lane => 'the lane is what this is about', threads => 16, modules => [qw(socache_shmcb ssl)], config => <<"CONF");
+my $s = RProxy::Server->new(threads => 16, modules => [qw(socache_shmcb ssl)], config => <<"CONF");
 RProxyEventThreads 3
 SSLProxyEngine on
 ProxyPass /plain @{[$backends{plain}->url]} max=2 acquire=8000

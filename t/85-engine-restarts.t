@@ -15,7 +15,7 @@ plan tests => 14, need { needs(qw(rproxy rproxy_balancer mpm_event ssl socache_s
 
 my $backend = RProxy::Backend->new;
 my $url     = $backend->url;
-my $s       = RProxy::Server->new(any_lane => 'the lane is what this is about', threads => 4, modules => [qw(socache_shmcb ssl)], config => <<"CONF");
+my $s       = RProxy::Server->new(threads => 4, modules => [qw(socache_shmcb ssl)], config => <<"CONF");
 ServerLimit 64
 ProxyPass /ws $url/ws upgrade=websocket
 ProxyPass /b  $url

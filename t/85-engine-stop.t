@@ -37,7 +37,7 @@ for my $case (
     )
 {
     my ($what, $target, $log) = @$case;
-    my $s = RProxy::Server->new(any_lane => 'the lane is what this is about', timeout => 60, threads => 4, modules => [qw(socache_shmcb ssl)], config => <<"CONF");
+    my $s = RProxy::Server->new(timeout => 60, threads => 4, modules => [qw(socache_shmcb ssl)], config => <<"CONF");
 SSLProxyEngine on
 @{[join "\n", map { "ProxyPass /tls$_ https://$mute[$_]\nProxyPass /slow$_ http://slow.test:8$_\nProxyPass /handoff$_ http://$mute[$_]" } 0 .. 2]}
 ProxyPass /b       $url
@@ -67,7 +67,7 @@ sub helpers {
 # --- one process: a connection that was given away and never looked at ---
 {
     local $ENV{RPROXY_HTTPD_ARGS} = '-X';
-    my $s = RProxy::Server->new(any_lane => 'the lane is what this is about', start => 0, threads => 4, loglevel => 'info rproxy:debug', modules => ['rewrite'], config => <<"CONF");
+    my $s = RProxy::Server->new(start => 0, threads => 4, loglevel => 'info rproxy:debug', modules => ['rewrite'], config => <<"CONF");
 RewriteEngine on
 RewriteMap slow "prg:__ROOT__/slow.pl"
 RewriteRule ^/slow /b/id/\${slow:1}

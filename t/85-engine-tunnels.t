@@ -32,7 +32,7 @@ sub echoes {
 
 # --- 30 reloads with 50 idle tunnels, and all limits as httpd has them by itself ---
 {
-    my $s = RProxy::Server->new(any_lane => 'the lane is what this is about', config => <<"CONF");
+    my $s = RProxy::Server->new(config => <<"CONF");
 ServerLimit 16
 ThreadLimit 64
 ThreadsPerChild 25
@@ -76,7 +76,7 @@ CONF
 # --- the time limit ---
 for my $case (['on a loop', ''], ['on a thread', 'RProxyEventLoop off']) {
     my ($what, $line) = @$case;
-    my $s = RProxy::Server->new(any_lane => 'the lane is what this is about', threads => 8, config => <<"CONF");
+    my $s = RProxy::Server->new(threads => 8, config => <<"CONF");
 $line
 RProxyTunnelShutdownTimeout 2
 ProxyPass /ws $url/ws upgrade=websocket
