@@ -77,17 +77,30 @@ stage_asan() {
     rm -rf "$reports"
 }
 
-# Httpd itself is not instrumented: what is seen are races with one of our threads in our code. A test fails at a report.
+# Httpd itself is not instrumented: what is seen are races with one of our threads in our code. httpd has some of its own (event's
+# main thread takes the listening sockets out of the poll set while the listener closes them), so reports go to files, and those
+# without a frame of ours do not count. It also leaves threads of its own behind when a child ends.
+# t/62-mpm-balancer.t is not here: the state's writer is a thread of the main process, and the run-time knows no children of a
+# process with threads. t/85-engine-files.t is not here: it counts descriptors, and the run-time has some itself.
 stage_tsan() {
     build tsan --enable-tsan --enable-debug || return 0
     export TSAN_OPTIONS="halt_on_error=1:suppressions=$srcdir/t/tsan.supp"
     CK_TIMEOUT_MULTIPLIER=10 group_unit
-    # httpd leaves threads of its own behind when a child ends
-    export TSAN_OPTIONS="report_thread_leaks=0:suppressions=$srcdir/t/tsan.supp" TIMEOUT_MULT=4 MEMORY_MULT=200
-    (cd "$srcdir" && ls t/11-body-*.t t/12-upgrade*.t t/14-resend.t t/20-pool.t t/6[24]*.t t/75-engine*.t t/8[5-6]*.t) >"$out"
+    reports=$(mktemp -d)
+    chmod 1777 "$reports" # children of httpd write there as nobody
+    export TSAN_OPTIONS="report_thread_leaks=0:suppressions=$srcdir/t/tsan.supp:log_path=$reports/tsan"
+    export TIMEOUT_MULT=4 MEMORY_MULT=200
+    (cd "$srcdir" && ls t/11-body-*.t t/12-upgrade*.t t/14-resend.t t/20-pool.t t/6[24]*.t t/75-engine*.t t/8[5-6]*.t) |
+        grep -v -e '/62-mpm-balancer\.t$' -e '/85-engine-files\.t$' >"$out"
     # shellcheck disable=SC2046 # names of files
     wrapped_suite "engine under TSan" "env LD_PRELOAD=$($CC -print-file-name=libtsan.so)\${LD_PRELOAD:+:\$LD_PRELOAD}" $(cat "$out")
+    for report in "$reports"/*; do
+        [ -e "$report" ] || continue
+        grep -Eq 'mod_rproxy|ERROR: |CHECK failed' "$report" || rm -f "$report"
+    done
+    no_reports "$reports/" "reports of TSan"
     unset TSAN_OPTIONS TIMEOUT_MULT MEMORY_MULT
+    rm -rf "$reports"
 }
 
 stage_valgrind() {
