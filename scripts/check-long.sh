@@ -4,7 +4,7 @@
 # behaviour sanitizers; unit tests and the engine's part of the suite under the thread sanitizer; unit tests and the suite under
 # valgrind; each fuzz target for a minute of new inputs; how much of its parser each corpus covers; the suite with each lane forced;
 # ten minutes of chaos; the suite as a soak.
-# Arguments choose some (make check-long ONLY="asan fuzz"). FUZZ_SECONDS, CHAOS_SECONDS, SOAK_ROUNDS: not 60, 600 and 5.
+# Arguments choose some (make check-long ONLY="asan fuzz"). FUZZ_SECONDS, CHAOS_SECONDS, SOAK_ROUNDS: not 60, 600 and 2.
 # The last line is the sum. Environment: as for check.sh.
 set -u
 srcdir=$(cd "$srcdir" && pwd)
@@ -186,7 +186,7 @@ stage_soak() {
     run_suite "members that die for a minute, 100 restarts" t/25-balancer-kill.t t/85-engine-restarts.t
     unset RPROXY_LONG
     round=1
-    while [ $round -le "${SOAK_ROUNDS:-5}" ]; do
+    while [ $round -le "${SOAK_ROUNDS:-2}" ]; do
         run_suite "soak, round $round"
         round=$((round + 1))
     done
