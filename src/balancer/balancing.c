@@ -437,9 +437,11 @@ static int idlest(const rp_live_t *live)
 {
     rp_shm_member_t *const *shms = live->shms;
     apr_uint64_t least = APR_UINT64_MAX, weight = live->weights[0] > 0 ? (apr_uint64_t)live->weights[0] : 1;
+    int all_alike = live->alike ? live->ncandidates : 0;
     int i, n = live->ncandidates, best = 0;
 
-    for (i = 0; live->alike && i < n; i++) {
+#pragma GCC unroll 4 /* less bookkeeping for each of many members */
+    for (i = 0; i < all_alike; i++) {
         apr_uint64_t traffic = traffic_of(shms[i], weight);
 
         if (traffic < least) {
@@ -473,10 +475,12 @@ static int least_busy(const rp_balancer_t *b, const rp_live_t *live, apr_uint32_
     rp_shm_member_t *const *shms = live->shms;
     const int *places = live->places;
     apr_uint64_t least = APR_UINT64_MAX;
+    int all_alike = live->alike ? live->ncandidates : 0;
     int i, n = live->ncandidates, best = 0;
 
     rp_shared_busy_all(b, busy);
-    for (i = 0; live->alike && i < n; i++) {
+#pragma GCC unroll 4
+    for (i = 0; i < all_alike; i++) {
         apr_uint64_t key = busy_key(shms[i], busy[places[i]], earned);
 
         if (key < least) {
