@@ -107,6 +107,6 @@ ok $last_child, 'one child is left';
 get($s, '/b/id/1');
 is $last_child->{threads}, $first_child->{threads}, "with as many threads as the one after $settled";
 cmp_ok $last_child->{fds}, '<=', $first_child->{fds} + 3, 'and descriptors' or diag "$last_child->{fds} $first_child->{fds}";
-is $last_child->{shared}, $first_child->{shared}, 'and shared mappings';
+cmp_ok $last_child->{shared}, '<=', $first_child->{shared}, 'nor more shared mappings';
 ok $s->stop, 'it stops';
 is sysv('shm') + sysv('sem'), 0, 'and leaves nothing to the system';
