@@ -113,7 +113,7 @@ stage_valgrind() {
     reports=$(mktemp -d)
     chmod 1777 "$reports"
     memcheck="valgrind -q --vgdb=no --error-exitcode=99 --suppressions=$srcdir/t/valgrind.supp"
-    unit_wrap="$memcheck --log-file=$reports/unit.%p"
+    unit_wrap="timeout 900 $memcheck --log-file=$reports/unit.%p"
     # one process for all tests of a program: a fork for each would be most of the work
     CK_FORK=no CK_TIMEOUT_MULTIPLIER=60 group_unit
     unit_wrap=

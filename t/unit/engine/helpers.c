@@ -23,6 +23,12 @@ typedef struct work_t {
 
 static int order[64], norder;
 
+/* Also where one process runs all tests. */
+static void begin(void)
+{
+    open_gate = inside = most_inside = done = late_ones = norder = 0;
+}
+
 static void on_job(rp_job_t *job, apr_thread_t *thread, int late)
 {
     work_t *w = (work_t *)job;
@@ -415,6 +421,7 @@ int main(void)
     Suite *s = suite_create("helpers");
     TCase *tc = case_new(s, "helpers");
 
+    tcase_add_checked_fixture(tc, begin, NULL);
     tcase_add_test(tc, no_thread_before_there_is_work);
     tcase_add_test(tc, never_more_threads_than_allowed_the_rest_waits);
     tcase_add_test(tc, burst_gets_all_the_threads);
