@@ -13,7 +13,7 @@ plan tests => 53, need {needs(qw(rproxy rproxy_balancer slotmem_shm authz_host s
 
 my $b = RProxy::Backend->new(name => 'a');
 my $far = RProxy::Backend->new(name => 'far');
-my $s = RProxy::Server->new(modules => [qw(slotmem_shm authz_host status rewrite)], processes => 2, threads => 4, config => <<"CONF");
+my $s = RProxy::Server->new(any_lane => 'the view of loops is a part of it', modules => [qw(slotmem_shm authz_host status rewrite)], processes => 2, threads => 4, config => <<"CONF");
 ProxyStatus On
 <Proxy balancer://one>
     BalancerMember @{[$b->url]} retry=5
