@@ -142,8 +142,10 @@ static void generation_drop(late_t *l, int i)
 
     (void)munmap(g->mapped, g->mapped_size);
     apr_pool_destroy(g->pool);
-    memmove(&l->all[i], &l->all[i + 1], sizeof(l->all[0]) * (apr_size_t)(l->n - i - 1));
     l->n--;
+    for (; i < l->n; i++) {
+        l->all[i] = l->all[i + 1];
+    }
 }
 
 void rp_late_keep(apr_pool_t *process_pool, void *mem, apr_size_t size, const rp_shm_map_t *map, const apr_array_header_t *balancers)

@@ -183,7 +183,7 @@ static void live_fill_locked(rp_balancer_t *b, rp_live_t *live)
     live->members = apr_palloc(live->pool, sizeof(*live->members) * (apr_size_t)(b->nslots + 1));
     live->views = apr_palloc(live->pool, sizeof(*live->views) * (apr_size_t)(b->nslots + 1));
     live->weights = apr_palloc(live->pool, sizeof(*live->weights) * (apr_size_t)(b->nslots + 1));
-    live->shms = apr_palloc(live->pool, sizeof(*live->shms) * (apr_size_t)(b->nslots + 1));
+    live->shms = apr_palloc(live->pool, sizeof(void *) * (apr_size_t)(b->nslots + 1));
     live->candidates = apr_palloc(live->pool, sizeof(*live->candidates) * (apr_size_t)(b->nslots + 1));
     live->places = apr_palloc(live->pool, sizeof(*live->places) * (apr_size_t)(b->nslots + 1));
     for (i = 0; i < READ_AGAIN && !whole; i++) {

@@ -21,8 +21,7 @@ void rp_bury_interrupt(rp_engine_loop_t *el)
 {
     rp_owned_t *o;
 
-    APR_RING_FOREACH(o, &el->owned, rp_owned_t, link)
-    {
+    for (o = APR_RING_FIRST(&el->owned); o != APR_RING_SENTINEL(&el->owned, rp_owned_t, link); o = APR_RING_NEXT(o, link)) {
         if (o->state == RP_OWNED_HELPER) {
             shut(o->fd);
         }
@@ -37,8 +36,7 @@ void rp_bury_settle(rp_engine_loop_t *el)
     rp_owned_t *o;
 
     el->buried = 1;
-    APR_RING_FOREACH(o, &el->owned, rp_owned_t, link)
-    {
+    for (o = APR_RING_FIRST(&el->owned); o != APR_RING_SENTINEL(&el->owned, rp_owned_t, link); o = APR_RING_NEXT(o, link)) {
         (void)!rp_owned_leave_line(o); /* 0: the post is drained now */
     }
     rp_loop_drain(el->loop);

@@ -38,7 +38,7 @@ static int head_room(rp_exchange_t *ex)
         return 0; /* cannot happen: the scanner refuses a head above max_head first */
     }
     buf = rp_buffer_get(size);
-    if (used > 0) {
+    if (ex->head_buf != NULL && used > 0) {
         memcpy(buf, ex->head_buf + ex->head_start, used);
     }
     rp_ex_head_free(ex);

@@ -8,12 +8,9 @@
 enum { RECORD = 0, SMALL, LARGE, KINDS, UNKEPT = KINDS };
 
 /* In front of the bytes. */
-typedef union head_t {
-    struct {
-        union head_t *next; /* while it is kept */
-        int kind;
-    } is;
-    max_align_t align;
+typedef struct head_t {
+    _Alignas(max_align_t) struct head_t *next; /* while it is kept */
+    int kind;
 } head_t;
 
 typedef struct cache_t {
@@ -41,7 +38,7 @@ static void close_cache(void *data)
         while (c->first[kind] != NULL) {
             head_t *h = c->first[kind];
 
-            c->first[kind] = h->is.next;
+            c->first[kind] = h->next;
             free(h);
         }
         c->n[kind] = c->most[kind] = 0;
@@ -94,7 +91,7 @@ char *rp_buffer_get(apr_size_t size)
     head_t *h = kind == UNKEPT ? NULL : c->first[kind];
 
     if (h != NULL) {
-        c->first[kind] = h->is.next;
+        c->first[kind] = h->next;
         c->n[kind]--;
         return (char *)(h + 1);
     }
@@ -102,15 +99,15 @@ char *rp_buffer_get(apr_size_t size)
     if (h == NULL) {
         abort();
     }
-    h->is.kind = kind;
+    h->kind = kind;
     return (char *)(h + 1);
 }
 
 static void keep(cache_t *c, head_t *h)
 {
-    h->is.next = c->first[h->is.kind];
-    c->first[h->is.kind] = h;
-    c->n[h->is.kind]++;
+    h->next = c->first[h->kind];
+    c->first[h->kind] = h;
+    c->n[h->kind]++;
 }
 
 /* The first one of a thread, or one too many. */
@@ -119,7 +116,7 @@ static void free_other(cache_t *c, head_t *h)
     if (c->state == CACHE_NEW) {
         open_cache(c);
     }
-    if (h->is.kind != UNKEPT && c->n[h->is.kind] < c->most[h->is.kind]) {
+    if (h->kind != UNKEPT && c->n[h->kind] < c->most[h->kind]) {
         keep(c, h);
     }
     else {
@@ -136,7 +133,7 @@ void rp_buffer_free(void *buf)
         return;
     }
     h = (head_t *)buf - 1;
-    if (h->is.kind != UNKEPT && c->n[h->is.kind] < c->most[h->is.kind]) {
+    if (h->kind != UNKEPT && c->n[h->kind] < c->most[h->kind]) {
         keep(c, h);
     }
     else {

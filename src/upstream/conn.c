@@ -187,7 +187,7 @@ static void note_local_port(rp_conn_t *conn)
         struct sockaddr sa;
         struct sockaddr_in in;
         struct sockaddr_in6 in6;
-    } local;
+    } local = {.in6 = {.sin6_family = AF_UNSPEC}};
     socklen_t len = sizeof(local);
 
     if (conn->addr->family == APR_UNIX || getsockname(conn->fd, &local.sa, &len) < 0) {
