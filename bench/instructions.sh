@@ -9,9 +9,9 @@
 #   redirect          `Redirect 204` by httpd without any proxy: what both pay before any proxying
 #   own part          total minus redirect
 #   balancer2, balancer100   a whole request through a balancer of so many members; ends with 1 when that is too much more than ours
-#   page-manager, page-api, page-metrics   one page of a balancer with 100 members, and how many bytes it has
 #   balancer100-bytraffic, balancer100-bybusyness, balancer100-standby   the same with that method, or with a hot standby and a member that is disabled
 #                     (members outside of a <Proxy> section: to merge one costs the same for workers and balancers)
+#   page-manager, page-api, page-metrics   one page of a balancer with 100 members, and how many bytes it has
 #
 # Then our functions of `ours`, or of the last balancer (callgrind.pl): instructions per request in the function alone, and with all that it calls.
 # Usage: bench/instructions.sh [BUILD_DIR [FUNCTIONS]]     build directory (default: build), lines of the list (default: 40)

@@ -9,7 +9,8 @@
 # in sed instead ("s:/== 1/== 2/", any delimiter), which must change the file. Tests are paths with blanks between them:
 #   t/unit/...      a program of the unit tests          t/NN-....t      a file of the suite
 #   t/fuzz/fuzz_x   a fuzz target with its corpus        t/guards/x.t    a guard
-# Arguments: regular expressions; only mutants whose name or file matches one are run. Environment: as for check.sh.
+# Arguments: regular expressions; only mutants whose name or file matches one are run. -n: none is, only that each change still
+# applies is seen (t/guards/mutants.t). Environment: as for check.sh.
 use strict;
 use warnings;
 
@@ -152,14 +153,20 @@ sub check_baseline {
     return;
 }
 
+# The file's text before and after; dies with why there is no after.
+sub change {
+    my ($mutant, $path) = @_;
+    my $text = -e $path ? slurp($path) : die "$mutant->{file} does not exist\n";
+    my $changed = eval { $mutant->{change}->($text) } // die "does not apply: $@";
+    die "changes nothing\n" if $changed eq $text;
+    return ($text, $changed);
+}
+
 # undef when the tests noticed, else what is wrong.
 sub try_mutant {
     my ($mutant) = @_;
     my $path = "$tree/$mutant->{file}";
-    my $text = -e $path ? slurp($path) : return "$mutant->{file} does not exist";
-    my $changed = eval { $mutant->{change}->($text) };
-    return "does not apply: $@" =~ s/\n\z//r if !defined $changed;
-    return 'changes nothing' if $changed eq $text;
+    my ($text, $changed) = eval { change($mutant, $path) } or return $@ =~ s/\n\z//r;
     spew($path, $changed);
     my $wrong = 'SURVIVED';
     if (!build_for(@{ $mutant->{tests} })) {
@@ -177,13 +184,27 @@ sub try_mutant {
     return $wrong;
 }
 
+# Does each change still apply? What is wrong is printed.
+sub look_only {
+    my (@list) = @_;
+    my $wrong = 0;
+    for my $mutant (@list) {
+        next if eval { change($mutant, "$src/$mutant->{file}") };
+        print "$mutant->{name} ($mutant->{file}): $@";
+        $wrong++;
+    }
+    printf "%d passed, %d failed, 0 skipped\n", @list - $wrong, $wrong;
+    return $wrong ? 1 : 0;
+}
+
+my $look_only = @ARGV && $ARGV[0] eq '-n' && shift @ARGV;
 my @mutants = read_list();
-my $listed = @mutants;
 if (@ARGV) {
     my $wanted = join '|', map {"(?:$_)"} @ARGV;
     @mutants = grep { "$_->{name}\n$_->{file}" =~ /$wanted/m } @mutants;
 }
 die "no mutant of t/mutants.list matches: @ARGV\n" if !@mutants;
+exit look_only(@mutants) if $look_only;
 copy_tree();
 configure();
 check_baseline(@mutants);

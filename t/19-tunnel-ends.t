@@ -17,9 +17,7 @@ Listen 127.0.0.1:__PORT_tls__
 ProxyPass / $url/ upgrade=proto
 <VirtualHost 127.0.0.1:__PORT_tls__>
     ServerName localhost
-    SSLEngine on
-    SSLCertificateFile __CERTS__/local.crt
-    SSLCertificateKeyFile __CERTS__/local.key
+    __TLS__
 </VirtualHost>
 CONF
 my $head = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: proto\r\n\r\n';

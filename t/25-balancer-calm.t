@@ -40,10 +40,7 @@ $conf .= <<"CONF";
     ProxySet stickysession=R
 </Proxy>
 ProxyPass /s balancer://s
-<Location /rproxy>
-    SetHandler rproxy-api
-    Require local
-</Location>
+__API__
 CONF
 my $s = RProxy::Server->new(modules => [qw(slotmem_shm authz_host)], processes => 1, config => $conf);
 

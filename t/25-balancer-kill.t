@@ -179,16 +179,22 @@ is "@{[map { qq($_->[1]:$_->[2]) } @errors]}", '', 'a POST that could not be ans
 $s->stop;
 
 # --- SIGSTOP: the kernel goes on accepting, nobody answers ---
-my $stop = $members =~ s/timeout=10/timeout=1/gr =~ s/retry=1/retry=600/gr;
-$s = RProxy::Server->new(modules => ['slotmem_shm'], threads => 25, config => <<"CONF");
+# Among clients that send requests a member stops; members have these parameters in place of their time-out, the balancer these lines more.
+sub member_stops {
+    my ($port, $params, $more, $posts) = @_;
+    my $own = $members =~ s/timeout=10/$params/gr =~ s/retry=1/retry=600/gr;
+    $s = RProxy::Server->new(modules => ['slotmem_shm'], threads => 25, config => <<"CONF");
 <Proxy balancer://c>
-$stop    ProxySet failontimeout=On
-</Proxy>
+$own$more</Proxy>
 ProxyPass / balancer://c/
 CONF
-@pids = start_clients($s, 0);
-pause(0.5);
-signal_group('STOP', $ports[1]);
+    @pids = start_clients($s, $posts);
+    pause(0.5);
+    signal_group('STOP', $port);
+    return;
+}
+
+member_stops($ports[1], 'timeout=1', "    ProxySet failontimeout=On\n", 0);
 ok $s->wait_log(qr/RP0704: .*:$ports[1] is in error/), 'a member that stands still is in error';
 pause(1);
 my $mark = get($s, '/mark');
@@ -204,16 +210,8 @@ cmp_ok scalar(@bad), '<=', 2 * $clients, 'only those that were on their way to i
 $s->stop;
 
 # --- SIGSTOP, and members are asked by ping= before they get a body: nobody notices ---
-my $ping = $members =~ s/timeout=10/timeout=10 ping=300ms/gr =~ s/retry=1/retry=600/gr;
-$s = RProxy::Server->new(modules => ['slotmem_shm'], threads => 25, config => <<"CONF");
-<Proxy balancer://c>
-$ping</Proxy>
-ProxyPass / balancer://c/
-CONF
 truncate "$dir/arrived", 0;
-@pids = start_clients($s, 1);
-pause(0.5);
-signal_group('STOP', $ports[2]);
+member_stops($ports[2], 'timeout=10 ping=300ms', '', 1);
 ok $s->wait_log(qr/RP0241: .* after ping-timeout at .*:$ports[2]/), 'a member that stands still does not answer the ping';
 pause(0.5);
 ($all, @got) = finish_clients(@pids);
@@ -236,16 +234,7 @@ is "@{[grep { $arrived{$_} > 1 } sort keys %arrived]}", '', 'and no POST arrived
 $s->stop;
 
 # --- SIGSTOP, and GETs that are not answered in time go to another member: nobody notices ---
-my $after = $members =~ s/timeout=10/timeout=10 failoverafter=300ms/gr =~ s/retry=1/retry=600/gr;
-$s = RProxy::Server->new(modules => ['slotmem_shm'], threads => 25, config => <<"CONF");
-<Proxy balancer://c>
-$after    ProxySet failontimeout=On
-</Proxy>
-ProxyPass / balancer://c/
-CONF
-@pids = start_clients($s, 0);
-pause(0.5);
-signal_group('STOP', $ports[0]);
+member_stops($ports[0], 'timeout=10 failoverafter=300ms', "    ProxySet failontimeout=On\n", 0);
 ok $s->wait_log(qr/RP0241: .* after head-timeout at .*:$ports[0]/), 'a member that stands still loses its requests to others';
 like $s->error_log, qr/RP0704: .*:$ports[0] is in error/, 'and is in error';
 pause(1);

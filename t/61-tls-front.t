@@ -20,9 +20,7 @@ ProxyPass / $url/
 <VirtualHost 127.0.0.1:__PORT_tls__>
     ServerName localhost
     Protocols h2 http/1.1
-    SSLEngine on
-    SSLCertificateFile __CERTS__/local.crt
-    SSLCertificateKeyFile __CERTS__/local.key
+    __TLS__
     RequestHeader set X-Scheme "%{SSL_PROTOCOL}s"
 </VirtualHost>
 CONF

@@ -25,14 +25,8 @@ ProxyStatus On
     ProxySet growth=1
 </Proxy>
 ProxyPass /one balancer://one
-<Location /rproxy>
-    SetHandler rproxy-api
-    Require local
-</Location>
-<Location /balancer-manager>
-    SetHandler balancer-manager
-    Require local
-</Location>
+__API__
+__MANAGER__
 <Location /metrics>
     SetHandler rproxy-metrics
 </Location>

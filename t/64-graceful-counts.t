@@ -24,10 +24,7 @@ ProxyStatus On
     BalancerMember $u/off
 </Proxy>
 ProxyPass /one balancer://one
-<Location /rproxy>
-    SetHandler rproxy-api
-    Require local
-</Location>
+__API__
 <Location /metrics>
     SetHandler rproxy-metrics
 </Location>

@@ -23,14 +23,8 @@ ProxyPass /one balancer://one
 ProxyPass /plain @{[$b->url]}
 RewriteEngine On
 RewriteRule ^/any/(.*) @{[$far->url]}/\$1 [P]
-<Location /rproxy>
-    SetHandler rproxy-api
-    Require local
-</Location>
-<Location /balancer-manager>
-    SetHandler balancer-manager
-    Require local
-</Location>
+__API__
+__MANAGER__
 <Location /status>
     SetHandler server-status
 </Location>

@@ -27,14 +27,8 @@ $many
 </Proxy>
 ProxyPass /one balancer://one
 ProxyPass /many balancer://many
-<Location /rproxy>
-    SetHandler rproxy-api
-    Require local
-</Location>
-<Location /balancer-manager>
-    SetHandler balancer-manager
-    Require local
-</Location>
+__API__
+__MANAGER__
 CONF
 
 # Requests until the pipe is closed; how many there were and how many did not go well.

@@ -25,10 +25,7 @@ my $s = RProxy::Server->new(modules => [qw(slotmem_shm authz_host)], processes =
 </Proxy>
 ProxyPass /one balancer://one
 ProxyPass /fixed balancer://fixed
-<Location /rproxy>
-    SetHandler rproxy-api
-    Require local
-</Location>
+__API__
 <Location /closed>
     SetHandler rproxy-api
     Require all denied

@@ -22,10 +22,7 @@ $s->start(<<"CONF") or die $s->stderr;
     ProxySet growth=1
 </Proxy>
 ProxyPass /one balancer://one
-<Location /rproxy>
-    SetHandler rproxy-api
-    Require local
-</Location>
+__API__
 <Location /secret>
     SetHandler rproxy-api
     AuthType Basic

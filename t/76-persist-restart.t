@@ -26,14 +26,8 @@ $line
     ProxySet growth=2
 </Proxy>
 ProxyPass /one balancer://one
-<Location /rproxy>
-    SetHandler rproxy-api
-    Require local
-</Location>
-<Location /balancer-manager>
-    SetHandler balancer-manager
-    Require local
-</Location>
+__API__
+__MANAGER__
 CONF
 }
 

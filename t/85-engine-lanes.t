@@ -84,9 +84,7 @@ Listen 127.0.0.1:__PORT_hand__
 </VirtualHost>
 Listen 127.0.0.1:__PORT_tls__
 <VirtualHost 127.0.0.1:__PORT_tls__>
-    SSLEngine on
-    SSLCertificateFile __CERTS__/local.crt
-    SSLCertificateKeyFile __CERTS__/local.key
+    __TLS__
 </VirtualHost>
 <Location /b/bytes>
     SetOutputFilter DEFLATE

@@ -20,9 +20,7 @@ ProxyPass /ws $url/ws upgrade=websocket
 Listen 127.0.0.1:__PORT_tls__
 <VirtualHost 127.0.0.1:__PORT_tls__>
     ServerName localhost
-    SSLEngine on
-    SSLCertificateFile __CERTS__/local.crt
-    SSLCertificateKeyFile __CERTS__/local.key
+    __TLS__
 </VirtualHost>
 CONF
 

@@ -29,9 +29,7 @@ SSLSessionCache shmcb:__ROOT__/run/tls(512000)
 Listen 127.0.0.1:__PORT_tls__
 <VirtualHost 127.0.0.1:__PORT_tls__>
     ServerName localhost
-    SSLEngine on
-    SSLCertificateFile __CERTS__/local.crt
-    SSLCertificateKeyFile __CERTS__/local.key
+    __TLS__
     ProxyPass /b $url
 </VirtualHost>
 CONF

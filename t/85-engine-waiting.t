@@ -24,9 +24,7 @@ CustomLog "__ROOT__/lanes" lanes
 Listen 127.0.0.1:__PORT_tls__
 <VirtualHost 127.0.0.1:__PORT_tls__>
     ServerName localhost
-    SSLEngine on
-    SSLCertificateFile __CERTS__/local.crt
-    SSLCertificateKeyFile __CERTS__/local.key
+    __TLS__
     ProxyPass /b $url
 </VirtualHost>
 Listen 127.0.0.1:__PORT_h2c__

@@ -396,108 +396,61 @@ static int choose_once(rproxy_balancing_t *b, const char **why, rp_worker_t **wo
 
 /* ---- the choice when all is well ---- */
 
-static apr_int32_t credit_of(const rp_live_t *live, int i, apr_uint32_t rounds)
+/** Copies of what candidates are compared by, so that a loop over a hundred of them reads each once. */
+typedef struct terms_t {
+    rp_shm_member_t *const *shms;
+    const int *weights, *places;
+    const apr_uint32_t *busy; /**< requests under way, by place; only of bybusyness */
+    apr_uint32_t rounds;      /**< in which everybody earned its weight */
+    int n;
+} terms_t;
+
+typedef apr_uint64_t key_fn(const terms_t *t, int i, int weight);
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+/* As byrequests has it: the richest after everybody earned. Its credit is counted down from the largest there is. */
+ALWAYS_INLINE apr_uint64_t credit_key(const terms_t *t, int i, int weight)
 {
-    return (apr_int32_t)((apr_uint32_t)__atomic_load_n(&live->shms[i]->lbstatus, __ATOMIC_RELAXED) + rounds * (apr_uint32_t)live->weights[i]);
+    apr_uint32_t credit = __atomic_load_n(&t->shms[i]->lbstatus, __ATOMIC_RELAXED) + t->rounds * (apr_uint32_t)weight;
+
+    return APR_INT32_MAX - credit;
 }
 
-/* The richest after everybody earned, as byrequests has it; the first of equals. */
-static int richest(const rp_live_t *live, apr_uint32_t rounds)
+/* As bybusyness has it: fewest under way; of those the richest. */
+ALWAYS_INLINE apr_uint64_t busy_key(const terms_t *t, int i, int weight)
 {
-    rp_shm_member_t *const *shms = live->shms;
-    apr_int32_t most = APR_INT32_MIN, earned = (apr_int32_t)(rounds * (apr_uint32_t)live->weights[0]);
-    int i, n = live->ncandidates, best = 0;
-
-    for (i = 0; live->alike && i < n; i++) { /* the same is added to all: only that it may wrap around keeps it from being left out */
-        apr_int32_t credit = (apr_int32_t)((apr_uint32_t)__atomic_load_n(&shms[i]->lbstatus, __ATOMIC_RELAXED) + (apr_uint32_t)earned);
-
-        if (credit > most) {
-            most = credit;
-            best = i;
-        }
-    }
-    for (i = 0; !live->alike && i < n; i++) {
-        apr_int32_t credit = credit_of(live, i, rounds);
-
-        if (credit > most) {
-            most = credit;
-            best = i;
-        }
-    }
-    return best;
+    return (apr_uint64_t)t->busy[t->places[i]] << 32 | (apr_uint32_t)credit_key(t, i, weight);
 }
 
-static apr_uint64_t traffic_of(const rp_shm_member_t *shm, apr_uint64_t weight)
+/* As bytraffic has it: least bytes for its weight. */
+ALWAYS_INLINE apr_uint64_t traffic_key(const terms_t *t, int i, int weight)
 {
-    return load64(&shm->sent) / weight + load64(&shm->received) / weight;
+    apr_uint64_t share = weight > 0 ? (apr_uint64_t)weight : 1;
+
+    return load64(&t->shms[i]->sent) / share + load64(&t->shms[i]->received) / share;
 }
 
-/* As bytraffic has it: least bytes for its weight; the first of equals. */
-static int idlest(const rp_live_t *live)
+/* The lowest key, the first of equals. key and alike are constants where this is called: members of one weight cost no look at it. */
+ALWAYS_INLINE int lowest(const terms_t *t, key_fn *key, int alike)
 {
-    rp_shm_member_t *const *shms = live->shms;
-    apr_uint64_t least = APR_UINT64_MAX, weight = live->weights[0] > 0 ? (apr_uint64_t)live->weights[0] : 1;
-    int all_alike = live->alike ? live->ncandidates : 0;
-    int i, n = live->ncandidates, best = 0;
+    apr_uint64_t least = APR_UINT64_MAX;
+    int weight = t->weights[0];
+    int i, best = 0;
 
 #pragma GCC unroll 4 /* less bookkeeping for each of many members */
-    for (i = 0; i < all_alike; i++) {
-        apr_uint64_t traffic = traffic_of(shms[i], weight);
+    for (i = 0; i < t->n; i++) {
+        apr_uint64_t one = key(t, i, alike ? weight : t->weights[i]);
 
-        if (traffic < least) {
-            least = traffic;
-            best = i;
-        }
-    }
-    for (i = 0; !live->alike && i < n; i++) {
-        apr_uint64_t traffic = traffic_of(shms[i], live->weights[i] > 0 ? (apr_uint64_t)live->weights[i] : 1);
-
-        if (traffic < least) {
-            least = traffic;
+        if (one < least) {
+            least = one;
             best = i;
         }
     }
     return best;
 }
 
-/* What bybusyness compares, as one number: fewest under way; of those the richest (its credit counted down from the largest there is). */
-static apr_uint64_t busy_key(const rp_shm_member_t *shm, apr_uint32_t busy, apr_uint32_t earned)
-{
-    apr_uint32_t credit = __atomic_load_n(&shm->lbstatus, __ATOMIC_RELAXED) + earned;
-
-    return (apr_uint64_t)busy << 32 | (APR_INT32_MAX - credit);
-}
-
-/* As bybusyness has it; the first of equals. */
-static int least_busy(const rp_balancer_t *b, const rp_live_t *live, apr_uint32_t rounds)
-{
-    apr_uint32_t busy[RP_MEMBERS_MAX] __attribute__((aligned(8))), earned = rounds * (apr_uint32_t)live->weights[0];
-    rp_shm_member_t *const *shms = live->shms;
-    const int *places = live->places;
-    apr_uint64_t least = APR_UINT64_MAX;
-    int all_alike = live->alike ? live->ncandidates : 0;
-    int i, n = live->ncandidates, best = 0;
-
-    rp_shared_busy_all(b, busy);
-#pragma GCC unroll 4
-    for (i = 0; i < all_alike; i++) {
-        apr_uint64_t key = busy_key(shms[i], busy[places[i]], earned);
-
-        if (key < least) {
-            least = key;
-            best = i;
-        }
-    }
-    for (i = 0; !live->alike && i < n; i++) {
-        apr_uint64_t key = busy_key(shms[i], busy[places[i]], rounds * (apr_uint32_t)live->weights[i]);
-
-        if (key < least) {
-            least = key;
-            best = i;
-        }
-    }
-    return best;
-}
+#define LOWEST(t, key, alike) ((alike) ? lowest(t, key, 1) : lowest(t, key, 0))
 
 /* Of a session: its member, or -1. */
 static int calm_route(rproxy_balancing_t *b)
@@ -521,10 +474,14 @@ static int calm_route(rproxy_balancing_t *b)
 /* By method, among candidates. */
 static int calm_best(const rproxy_balancing_t *b, apr_uint32_t rounds)
 {
-    switch (b->live->calm) {
-    case RP_CALM_BYTRAFFIC: return idlest(b->live);
-    case RP_CALM_BYBUSYNESS: return least_busy(b->bal, b->live, rounds);
-    default: return richest(b->live, rounds);
+    const rp_live_t *live = b->live;
+    apr_uint32_t busy[RP_MEMBERS_MAX] __attribute__((aligned(8)));
+    terms_t t = {live->shms, live->weights, live->places, busy, rounds, live->ncandidates};
+
+    switch (live->calm) {
+    case RP_CALM_BYTRAFFIC: return LOWEST(&t, traffic_key, live->alike);
+    case RP_CALM_BYBUSYNESS: rp_shared_busy_all(b->bal, busy); return LOWEST(&t, busy_key, live->alike);
+    default: return LOWEST(&t, credit_key, live->alike);
     }
 }
 

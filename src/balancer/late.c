@@ -2,14 +2,13 @@
 #include "balancer/late.h"
 
 #include <apr_strings.h>
-#include <errno.h>
-#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "balancer/keep.h"
+#include "upstream/process.h"
 
 #define LATE_KEY "rproxy_balancers_late" /* userdata of the process pool */
 #define MAGIC 0x5250584cu
@@ -185,9 +184,7 @@ static int any_child(const generation_t *g)
     apr_uint32_t used = __atomic_load_n(&g->map.header->rows_used, __ATOMIC_ACQUIRE);
 
     for (apr_uint32_t i = 0; i < used && i < g->map.header->nrows; i++) {
-        apr_uint32_t pid = __atomic_load_n(&rp_shm_row(&g->map, i)->pid, __ATOMIC_ACQUIRE);
-
-        if (pid != 0 && (kill((pid_t)pid, 0) == 0 || errno != ESRCH)) {
+        if (rp_process_alive((pid_t)__atomic_load_n(&rp_shm_row(&g->map, i)->pid, __ATOMIC_ACQUIRE))) {
             return 1;
         }
     }

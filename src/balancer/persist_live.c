@@ -186,6 +186,19 @@ static void save(apr_pool_t *pool)
     state.written = hash;
 }
 
+/* What is written has at least these changes. */
+static void save_as(apr_pool_t *pool, apr_uint64_t changes)
+{
+    state.changes = changes;
+    state.written_us = rp_clock_now_us();
+    save(pool);
+}
+
+static int is_due(apr_uint64_t changes)
+{
+    return state.failed || changes != state.changes || rp_clock_now_us() - state.written_us > COUNTERS_EVERY;
+}
+
 void rp_persist_save(void)
 {
     apr_pool_t *pool;
@@ -193,9 +206,7 @@ void rp_persist_save(void)
     if (state.balancers == NULL || state.owner != getpid() || apr_pool_create(&pool, NULL) != APR_SUCCESS) {
         return;
     }
-    state.changes = changes_sum();
-    state.written_us = rp_clock_now_us();
-    save(pool);
+    save_as(pool, changes_sum());
     apr_pool_destroy(pool);
 }
 
@@ -204,10 +215,8 @@ static apr_uint64_t write_now(apr_pool_t *pool, int *failed)
 {
     apr_uint64_t changes = changes_sum();
 
-    if (state.failed || changes != state.changes || rp_clock_now_us() - state.written_us > COUNTERS_EVERY) {
-        state.changes = changes;
-        state.written_us = rp_clock_now_us();
-        save(pool);
+    if (is_due(changes)) {
+        save_as(pool, changes);
     }
     *failed = state.failed;
     return changes;
@@ -241,11 +250,7 @@ int rp_persist_wait(const rp_balancer_t *b)
 int rp_persist_monitor(apr_pool_t *p, server_rec *s)
 {
     (void)p, (void)s;
-    if (rp_persist_writer_runs()) {
-        return DECLINED;
-    }
-    if (state.balancers != NULL && rp_shared_map()->header != NULL
-        && (state.failed || changes_sum() != state.changes || rp_clock_now_us() - state.written_us > COUNTERS_EVERY)) {
+    if (!rp_persist_writer_runs() && state.balancers != NULL && rp_shared_map()->header != NULL && is_due(changes_sum())) {
         rp_persist_save();
     }
     return DECLINED;

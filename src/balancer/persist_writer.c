@@ -9,11 +9,11 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "upstream/clock.h"
+#include "upstream/process.h"
 
 #define LOOK_US 2000 /* between two looks of a child that waits */
 
@@ -42,6 +42,14 @@ static void ask(void)
     ssize_t n = write(writer.asked, &one, sizeof(one)); /* full: it was asked often enough */
 
     (void)n;
+}
+
+static void asked_close(void)
+{
+    if (writer.asked >= 0) {
+        close(writer.asked);
+    }
+    writer.asked = -1;
 }
 
 static void write_once(apr_pool_t *pool)
@@ -80,27 +88,9 @@ static apr_status_t stop(void *data)
         (void)pthread_join(writer.thread, NULL);
         apr_pool_destroy(data);
     }
-    if (writer.asked >= 0) {
-        close(writer.asked);
-    }
-    writer.asked = -1;
+    asked_close();
     writer.running = 0;
     return APR_SUCCESS;
-}
-
-/* Signals are for the main thread. */
-static apr_status_t thread_start(apr_pool_t *pool)
-{
-    sigset_t all, before;
-    int err;
-
-    sigfillset(&all);
-    err = pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (err == 0) {
-        err = pthread_create(&writer.thread, NULL, run, pool);
-        (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    }
-    return err;
 }
 
 apr_status_t rp_persist_writer_start(apr_pool_t *pconf, rp_persist_write_fn_t *write_fn, apr_interval_time_t every)
@@ -123,17 +113,14 @@ apr_status_t rp_persist_writer_start(apr_pool_t *pconf, rp_persist_write_fn_t *w
     writer.owner = getpid();
     writer.end = 0;
     writer.asked = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    rv = writer.asked < 0 ? errno : thread_start(pool);
+    rv = writer.asked < 0 ? errno : rp_thread_start(&writer.thread, run, pool);
     writer.running = rv == APR_SUCCESS;
     if (rv == APR_SUCCESS) {
         apr_pool_pre_cleanup_register(pconf, pool, stop);
         return rv;
     }
     apr_pool_destroy(pool);
-    if (writer.asked >= 0) {
-        close(writer.asked);
-    }
-    writer.asked = -1;
+    asked_close();
     return rv;
 }
 

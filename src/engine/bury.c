@@ -56,6 +56,7 @@ void rp_bury_loop(rp_engine_loop_t *el)
     }
     ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, el->server, "RP0337: event loop %d ends; %d client connections were still open", rp_loop_index(el->loop), n);
     rp_graves_clear(el);
+    rp_trim_end(el);
     rp_endpoints_shutdown(el->endpoints);
     rp_loop_destroy(el->loop);
 }

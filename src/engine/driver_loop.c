@@ -442,11 +442,8 @@ void rp_owned_step(rp_owned_t *o, unsigned ready)
         helper_overdue(o);
         return; /* it comes back by itself */
     }
-    if (o->waiting_for != NULL && now(o) >= rp_exchange_wait(ex)->deadline_us && !rp_owned_leave_line(o)) {
+    if (o->waiting_for != NULL && (now(o) < rp_exchange_wait(ex)->deadline_us || !rp_owned_leave_line(o))) {
         return; /* so does a permit */
-    }
-    if (o->waiting_for != NULL) {
-        return;
     }
     ready |= over(o, rp_exchange_wait(ex)->mask);
     if (!o->blocked) {

@@ -233,9 +233,8 @@ static void child_stopping(apr_pool_t *pchild, int graceful)
 {
     int i;
 
-    rp_tunnels_stopping();
-
     (void)pchild;
+    rp_tunnels_stopping();
     __atomic_store_n(&engine.graceful, graceful, __ATOMIC_RELAXED);
     for (i = 0; i < engine.nloops; i++) {
         if (!__atomic_exchange_n(&engine.loops[i].stop_sent, 1, __ATOMIC_SEQ_CST)) {

@@ -32,10 +32,13 @@ static void know(const ap_filter_rec_t *filter)
 {
     unsigned at = place_of(filter);
 
-    while (filter != NULL && known[at] != NULL && known[at] != filter) {
+    if (filter == NULL) {
+        return;
+    }
+    while (known[at] != NULL && known[at] != filter) {
         at = (at + 1) % PLACES;
     }
-    known[at] = filter != NULL ? filter : known[at];
+    known[at] = filter;
 }
 
 void rp_lane_child_init(void)

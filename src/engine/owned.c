@@ -205,10 +205,16 @@ void rp_owned_after_request(rp_owned_t *o)
     drain(o);
 }
 
-/* A connection ends between requests, not before its first one; and not before a last look for one that is on its way. */
+/* A connection ends between requests, not before its first one. */
+static int is_between_requests(const rp_owned_t *o)
+{
+    return o->state == RP_OWNED_HEAD && o->requests > 0;
+}
+
+/* Not before a last look for a request that is on its way. */
 void rp_owned_retire(rp_owned_t *o)
 {
-    if (o->state != RP_OWNED_HEAD || o->requests == 0) {
+    if (!is_between_requests(o)) {
         return;
     }
     o->readable = 1;
@@ -220,7 +226,7 @@ void rp_owned_retire(rp_owned_t *o)
 
 int rp_owned_make_room(rp_owned_t *o)
 {
-    if (o->state != RP_OWNED_HEAD || o->requests == 0 || anything_here(o)) {
+    if (!is_between_requests(o) || anything_here(o)) {
         return 0;
     }
     rp_owned_retire(o);
@@ -488,8 +494,6 @@ void rp_owned_adopted(rp_owned_t *o)
         rp_stat_add(&o->el->stat->connections, 1);
     }
     o->adopted_us = now(o);
-    o->head_time = rp_head_time_of(o->c->base_server);
-    rp_owned_trim_init(o);
     if (o->el->buried) {
         return;
     }
@@ -497,6 +501,8 @@ void rp_owned_adopted(rp_owned_t *o)
         set_timer(o, now(o) + LET_GO_US);
         return;
     }
+    o->head_time = rp_head_time_of(o->c->base_server);
+    rp_owned_trim_init(o);
     rp_scoreboard_open(o->el, o->c);
     o->on_loop = 1;
     o->c->current_thread = o->el->thread;

@@ -10,13 +10,13 @@
 #include <http_log.h>
 #include <util_filter.h>
 
-#include "engine/slow.h"
 #include "engine/chunk_gate.h"
 #include "engine/engine.h"
 #include "engine/head_scan.h"
 #include "engine/head_time.h"
 #include "engine/helpers.h"
 #include "engine/loop.h"
+#include "engine/slow.h"
 #include "upstream/permit_int.h"
 
 APLOG_USE_MODULE(rproxy);
@@ -76,18 +76,18 @@ typedef struct rp_backend_watch_t {
     rp_post_t post;        /**< another thread took it out of the idle ones: close it */
 } rp_backend_watch_t;
 
+/** A name look-up under way: driver_loop.c. */
+typedef struct rp_lookup_t rp_lookup_t;
+
 /**
  * An owned connection. One thread has it at a time; it changes hands by messages, which order what was written before them:
  *  - an MPM thread, until its message of the suspend hook;
  *  - the loop, in all states but HELPER;
- *  - a helper, in state HELPER: from rp_helpers_submit to its message, but for rp_helpers_cancel. The loop may then touch what is marked [loop] and nothing else, not even to
- *    read; the helper nothing that is marked so, but `post` at its end. Events that come meanwhile wait in `heard`.
+ *  - a helper, in state HELPER: from rp_helpers_submit to its message, but for rp_helpers_cancel. The loop may then touch what is marked
+ *    [loop] and nothing else, not even to read; the helper nothing that is marked so, but `post` at its end. Events that come meanwhile wait in `heard`.
  * While a dialer looks a name up or makes a handshake (helper_busy) the connection stays the loop's; the dialer has the exchange and its
  * backend connection, and the members named helper_*, and the loop keeps off those.
  */
-/** A name look-up under way: driver_loop.c. */
-typedef struct rp_lookup_t rp_lookup_t;
-
 struct rp_owned_t {
     APR_RING_ENTRY(rp_owned_t) link; /**< [loop] */
     conn_rec *c;                 /**< the pointer: const */
@@ -256,6 +256,8 @@ void rp_owned_trim_init(rp_owned_t *o);
 void rp_owned_trim(rp_owned_t *o);
 /** It goes on. */
 void rp_owned_lend(rp_owned_t *o);
+/** The loop ends, and none of its connections is left: what they gave back goes to the system. */
+void rp_trim_end(rp_engine_loop_t *el);
 
 /* lane.c */
 /** All modules are loaded: find the filters that may stand in an inline request. */

@@ -44,7 +44,16 @@ static void stash(rp_engine_loop_t *el, apr_memnode_t *node)
     }
 }
 
-/* Exactly n blocks that were lent to it. */
+void rp_trim_end(rp_engine_loop_t *el)
+{
+    if (el->stash != NULL) {
+        apr_allocator_free(apr_pool_allocator_get(el->scratch.pool), el->stash); /* takes a whole list */
+        el->stash = NULL;
+        el->nstash = 0;
+    }
+}
+
+/* As many as were lent to it. */
 static void take_back(rp_owned_t *o, apr_allocator_t *a)
 {
     for (; o->lent > 0; o->lent--) {

@@ -38,6 +38,12 @@ static int wait_ms(const rp_exchange_t *ex)
     return left > most ? most : (int)left;
 }
 
+/* What says that the client has left, besides errors. */
+static short gone_events(const rp_blocking_client_t *client)
+{
+    return client->eof_is_gone ? POLLRDHUP : 0;
+}
+
 static short poll_events(unsigned mask, unsigned rd, unsigned wr)
 {
     return (short)(((mask & rd) ? POLLIN : 0) | ((mask & wr) ? POLLOUT : 0));
@@ -106,7 +112,7 @@ static unsigned wait_backend(rp_exchange_t *ex, const rp_blocking_client_t *clie
     struct pollfd fds[2] = { /* poll looks away from -1 */
         {.fd = wait->mask ? rp_conn_fd(rp_exchange_conn(ex)) : -1,
          .events = poll_events(wait->mask, RP_WAIT_BACKEND_READ, RP_WAIT_BACKEND_WRITE)},
-        {.fd = ex->tunnel ? -1 : client->fd, .events = client->eof_is_gone ? POLLRDHUP : 0},
+        {.fd = ex->tunnel ? -1 : client->fd, .events = gone_events(client)},
     };
 
     if (client->fd < 0 && client->gone != NULL && !ex->tunnel) {
@@ -194,7 +200,7 @@ static void do_tls(rp_exchange_t *ex)
 /* Nothing was sent yet: for a client that has left, nothing has to be. */
 static void wait_permit(rp_exchange_t *ex, const rp_blocking_client_t *client, void *ctx)
 {
-    rp_patience_t patience = {.fd = client->fd, .events = client->eof_is_gone ? POLLRDHUP : 0, .ctx = ctx};
+    rp_patience_t patience = {.fd = client->fd, .events = gone_events(client), .ctx = ctx};
     apr_status_t rv;
 
     patience.gone = client->fd < 0 ? client->gone : NULL;
@@ -216,11 +222,14 @@ rp_step_e rp_exchange_run(rp_exchange_t *ex, const rp_blocking_client_t *client,
     nofd_t nofd = {0, 0};
 
     for (;;) {
+        rp_step_e step;
+        unsigned mask;
+
         if (ex->tunnel && client->tunnel_over != NULL && client->tunnel_over(rp_clock_now_us())) {
             rp_exchange_tunnel_end(ex, rp_clock_now_us());
         }
-        rp_step_e step = rp_exchange_step(ex, rp_clock_now_us(), ready);
-        unsigned mask = rp_exchange_wait(ex)->mask;
+        step = rp_exchange_step(ex, rp_clock_now_us(), ready);
+        mask = rp_exchange_wait(ex)->mask;
 
         ready = 0;
         if (step != RP_STEP_WAIT) {

@@ -2,10 +2,10 @@
 #include "metrics/flights.h"
 
 #include <apr_shm.h>
-#include <errno.h>
-#include <signal.h>
 #include <stddef.h>
 #include <string.h>
+
+#include "upstream/process.h"
 
 #define MAGIC 0x52504658u
 #define PLACES_MIN 16
@@ -81,9 +81,6 @@ int rp_flights_fit(const rp_flights_t *all, int nchildren)
 
 /* ---- children ---- */
 
-/* A child may be gone without anybody having told: killed by a restart. */
-static int alive(apr_uint32_t pid) { return pid != 0 && (kill((pid_t)pid, 0) == 0 || errno != ESRCH); }
-
 static void row_clear(rp_flight_row_t *row)
 {
     apr_uint32_t used = __atomic_load_n(&row->fresh, __ATOMIC_ACQUIRE);
@@ -100,7 +97,7 @@ rp_flight_row_t *rp_flights_claim(rp_flights_t *all, pid_t pid)
         rp_flight_row_t *row = row_at(all, i);
         apr_uint32_t owner = __atomic_load_n(&row->pid, __ATOMIC_ACQUIRE);
 
-        if (!alive(owner)
+        if (!rp_process_alive((pid_t)owner)
             && __atomic_compare_exchange_n(&row->pid, &owner, (apr_uint32_t)pid, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
             row->nplaces = all->nplaces;
             row_clear(row);
@@ -269,7 +266,7 @@ int rp_flights_read(const rp_flights_t *all, rp_flight_fn_t *tell, void *ctx)
         const rp_flight_row_t *row = row_at(all, i);
         apr_uint32_t pid = __atomic_load_n(&row->pid, __ATOMIC_ACQUIRE), used;
 
-        if (!alive(pid)) {
+        if (!rp_process_alive((pid_t)pid)) {
             continue;
         }
         more += (int)__atomic_load_n(&row->lost, __ATOMIC_RELAXED);

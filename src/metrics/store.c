@@ -4,10 +4,10 @@
 #include <apr_hash.h>
 #include <apr_shm.h>
 #include <apr_strings.h>
-#include <errno.h>
-#include <signal.h>
 #include <stddef.h>
 #include <string.h>
+
+#include "upstream/process.h"
 
 #define MAGIC 0x5250584du
 #define LAYOUT (RP_STAT_LAYOUT + ((apr_uint32_t)sizeof(row_t) << 4) + ((apr_uint32_t)sizeof(rp_worker_stat_t) << 12))
@@ -101,13 +101,7 @@ static void add_child(rp_child_stat_t *sum, const rp_child_stat_t *stat)
 
 static int used(const row_t *row) { return __atomic_load_n(&row->used, __ATOMIC_ACQUIRE) != 0; }
 
-/* A child may be gone without anybody having told: killed by a restart. */
-static int alive(const row_t *row)
-{
-    apr_uint32_t pid = __atomic_load_n(&row->pid, __ATOMIC_ACQUIRE);
-
-    return pid != 0 && (kill((pid_t)pid, 0) == 0 || errno != ESRCH);
-}
+static int alive(const row_t *row) { return rp_process_alive((pid_t)__atomic_load_n(&row->pid, __ATOMIC_ACQUIRE)); }
 
 static int any_alive(const rp_store_t *s)
 {

@@ -31,16 +31,13 @@ typedef struct key_of_t {
 /* ---- who may see what ---- */
 
 /* The same in each generation while the server is written where it was. */
-static apr_uint32_t key_of(const server_rec *s)
+static apr_uint32_t key_of(apr_pool_t *pool, const server_rec *s)
 {
-    const char *text[] = {s->server_hostname ? s->server_hostname : "", s->defn_name ? s->defn_name : ""};
-    apr_uint32_t key = 2166136261u ^ s->defn_line_number ^ (apr_uint32_t)s->port << 16;
+    const char *text = apr_psprintf(pool, "%s:%u %s:%u", s->server_hostname ? s->server_hostname : "", (unsigned)s->port,
+                                    s->defn_name ? s->defn_name : "", s->defn_line_number);
+    apr_ssize_t len = APR_HASH_KEY_STRING;
+    apr_uint32_t key = apr_hashfunc_default(text, &len);
 
-    for (int i = 0; i < 2; i++) {
-        for (const char *p = text[i]; *p; p++) {
-            key = (key ^ (unsigned char)*p) * 16777619u; /* FNV-1a */
-        }
-    }
     return key ? key : 1;
 }
 
@@ -67,7 +64,7 @@ static void borrower_add(apr_pool_t *pconf, const server_rec *s)
     key_of_t *borrower = apr_palloc(pconf, sizeof(*borrower));
 
     borrower->server = s;
-    borrower->key = key_of(s);
+    borrower->key = key_of(pconf, s);
     apr_hash_set(borrowers, &borrower->server, ADDRESS_SIZE, borrower);
 }
 
@@ -76,7 +73,7 @@ static void keys_set(apr_pool_t *pconf, server_rec *main_server)
     borrowers = apr_hash_make(pconf);
     for (server_rec *s = main_server; s != NULL; s = s->next) {
         if (rp_server_conf(s)->server == s) {
-            rp_server_conf(s)->view_key = key_of(s);
+            rp_server_conf(s)->view_key = key_of(pconf, s);
         }
         else {
             borrower_add(pconf, s);

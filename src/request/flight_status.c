@@ -8,26 +8,22 @@
 #include <mod_status.h>
 #include <stdlib.h>
 
-/** A flight that stays. */
-typedef struct row_t {
-    rproxy_flight_t f;
-} row_t;
-
+/* A copy that stays. */
 static void keep(void *ctx, const rproxy_flight_t *f)
 {
     apr_array_header_t *rows = ctx;
-    row_t *row = apr_array_push(rows);
+    rproxy_flight_t *row = apr_array_push(rows);
 
-    row->f = *f;
-    row->f.vhost = apr_pstrdup(rows->pool, f->vhost);
-    row->f.request = apr_pstrdup(rows->pool, f->request);
-    row->f.balancer = apr_pstrdup(rows->pool, f->balancer);
-    row->f.worker = apr_pstrdup(rows->pool, f->worker);
+    *row = *f;
+    row->vhost = apr_pstrdup(rows->pool, f->vhost);
+    row->request = apr_pstrdup(rows->pool, f->request);
+    row->balancer = apr_pstrdup(rows->pool, f->balancer);
+    row->worker = apr_pstrdup(rows->pool, f->worker);
 }
 
 static int by_age(const void *a, const void *b)
 {
-    apr_interval_time_t x = ((const row_t *)a)->f.age_us, y = ((const row_t *)b)->f.age_us;
+    apr_interval_time_t x = ((const rproxy_flight_t *)a)->age_us, y = ((const rproxy_flight_t *)b)->age_us;
 
     return x < y ? 1 : x > y ? -1 : 0;
 }
@@ -42,7 +38,7 @@ static void table(request_rec *r, const apr_array_header_t *rows)
     ap_rputs("<table border=\"0\"><tr><th>Age</th><th>VHost</th><th>Request</th><th>Balancer</th><th>Worker</th><th>Step</th>"
              "<th>PID</th></tr>\n", r);
     for (int i = 0; i < rows->nelts; i++) {
-        const rproxy_flight_t *f = &APR_ARRAY_IDX(rows, i, row_t).f;
+        const rproxy_flight_t *f = &APR_ARRAY_IDX(rows, i, rproxy_flight_t);
 
         ap_rprintf(r, "<tr><td>%.3f</td><td>%s</td><td nowrap>%s</td><td>%s</td><td>%s</td><td nowrap>%s</td><td>%d</td></tr>\n",
                    (double)f->age_us / APR_USEC_PER_SEC, escaped(r->pool, f->vhost), escaped(r->pool, f->request),
@@ -59,13 +55,13 @@ static int show(request_rec *r, int flags)
     if (!rp_switch(rp_server_conf(r->server)->status, 0)) {
         return OK;
     }
-    rows = apr_array_make(r->pool, 32, sizeof(row_t));
+    rows = apr_array_make(r->pool, 32, sizeof(rproxy_flight_t));
     more = rp_request_flights(NULL, keep, rows);
     if (flags & AP_STATUS_SHORT) {
         ap_rprintf(r, "ProxyExchangesUnderWay: %d\n", rows->nelts + more);
         return OK;
     }
-    qsort(rows->elts, (size_t)rows->nelts, sizeof(row_t), by_age);
+    qsort(rows->elts, (size_t)rows->nelts, sizeof(rproxy_flight_t), by_age);
     ap_rprintf(r, "<hr />\n<h2>Exchanges under way: %d</h2>\n", rows->nelts + more);
     if (rows->nelts > 0) {
         table(r, rows);

@@ -7,9 +7,9 @@
 #include "upstream/caretaker.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include "upstream/clock.h"
+#include "upstream/process.h"
 
 typedef struct caretaker_t {
     rp_endpoints_t *eps;
@@ -57,21 +57,6 @@ static apr_status_t stop(void *data)
     return APR_SUCCESS;
 }
 
-/* The MPM's signals are for its own threads: one that inherits this mask gets none. */
-static int thread_start(caretaker_t *me)
-{
-    sigset_t all, old;
-    int err;
-
-    (void)sigfillset(&all);
-    err = pthread_sigmask(SIG_SETMASK, &all, &old);
-    if (err == 0) {
-        err = pthread_create(&me->thread, NULL, care, me);
-        (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-    }
-    return err;
-}
-
 apr_status_t rp_caretaker_start(apr_pool_t *pool, rp_endpoints_t *eps)
 {
     caretaker_t *me = apr_pcalloc(pool, sizeof(*me));
@@ -83,7 +68,7 @@ apr_status_t rp_caretaker_start(apr_pool_t *pool, rp_endpoints_t *eps)
     }
     err = pthread_mutex_init(&me->shared.mutex, NULL);
     if (err == 0) {
-        err = thread_start(me);
+        err = rp_thread_start(&me->thread, care, me);
         if (err == 0) {
             apr_pool_cleanup_register(pool, me, stop, apr_pool_cleanup_null);
             return APR_SUCCESS;

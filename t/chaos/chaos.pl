@@ -56,9 +56,7 @@ ProxyPass /c/ http://127.0.0.1:$port/c/
 Listen 127.0.0.1:__PORT_tls__
 <VirtualHost 127.0.0.1:__PORT_tls__>
     ServerName localhost
-    SSLEngine on
-    SSLCertificateFile __CERTS__/local.crt
-    SSLCertificateKeyFile __CERTS__/local.key
+    __TLS__
     ProxyPass /s/ http://127.0.0.1:$port/c/ timeout=1
     ProxyPass /c/ http://127.0.0.1:$port/c/
 </VirtualHost>

@@ -7,8 +7,8 @@ package RProxy::Server;
 #   ProxyPass /app http://127.0.0.1:1234
 #   CONF
 #
-# In the configuration __PORT__, __PORT_NAME__ (a further port, see port()), __ROOT__ (the folder)
-# and __CERTS__ are replaced. A crash of a child or of the main process, a sanitizer's or valgrind's report makes the test
+# In the configuration __PORT__, __PORT_NAME__ (a further port, see port()), __ROOT__ (the folder), __CERTS__ and what is in %blocks
+# are replaced. A crash of a child or of the main process, a sanitizer's or valgrind's report makes the test
 # file fail at its end.
 
 use strict;
@@ -28,6 +28,15 @@ my $bad  = qr/exit [ ] signal | AddressSanitizer | LeakSanitizer | ThreadSanitiz
     runtime [ ] error: | definitely [ ] lost: [ ] [1-9] | Invalid [ ] (?:read|write) [ ] of | uninitialised [ ] value |
     Assertion | malloc\(\): | free\(\): | stack [ ] smashing/x;
 my @all;
+
+# What many configurations have: TLS with the certificate of localhost; the API and the manager where clients of this machine reach them.
+my %blocks = (
+    TLS     => join("\n    ", 'SSLEngine on', 'SSLCertificateFile __CERTS__/local.crt', 'SSLCertificateKeyFile __CERTS__/local.key'),
+    API     => _local('/rproxy',           'rproxy-api'),
+    MANAGER => _local('/balancer-manager', 'balancer-manager'),
+);
+
+sub _local { my ($path, $handler) = @_; return "<Location $path>\n    SetHandler $handler\n    Require local\n</Location>" }
 
 # config, modules (of httpd, by short name), ours (of ours; default all that are built), mpm,
 # without (modules that are otherwise always there), threads (25: in one child), processes (1), top (configuration before all else), start => 0 (do not
@@ -127,6 +136,7 @@ sub _mpm_lines {
 
 sub _expand {
     my ($self, $text) = @_;
+    $text =~ s/__(TLS|API|MANAGER)__/$blocks{$1}/g;
     $text =~ s/__PORT__/$self->port/ge;
     $text =~ s/__PORT_([A-Za-z0-9]+)__/$self->port($1)/ge;
     $text =~ s/__ROOT__/$self->{root}/g;
