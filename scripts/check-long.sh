@@ -90,7 +90,7 @@ stage_tsan() {
     chmod 1777 "$reports" # children of httpd write there as nobody
     export TSAN_OPTIONS="report_thread_leaks=0:suppressions=$srcdir/t/tsan.supp:log_path=$reports/tsan"
     export TIMEOUT_MULT=4 MEMORY_MULT=200
-    (cd "$srcdir" && ls t/11-body-*.t t/12-upgrade*.t t/14-resend.t t/20-pool.t t/6[24]*.t t/75-engine*.t t/8[5-6]*.t) |
+    (cd "$srcdir" && ls t/11-body-*.t t/12-upgrade*.t t/14-resend.t t/20-pool.t t/25-balancer-*.t t/6[24]*.t t/75-engine*.t t/8[5-6]*.t) |
         grep -v -e '/62-mpm-balancer\.t$' -e '/85-engine-files\.t$' >"$out"
     # shellcheck disable=SC2046 # names of files
     wrapped_suite "engine under TSan" "env LD_PRELOAD=$($CC -print-file-name=libtsan.so)\${LD_PRELOAD:+:\$LD_PRELOAD}" $(cat "$out")

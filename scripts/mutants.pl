@@ -109,7 +109,7 @@ sub copy_tree {
 
 sub configure {
     return if -e "$out/Makefile" && -M "$out/Makefile" < -M "$tree/configure";
-    run($out, "$tree/configure", '-q', ($ENV{APXS} ? "--with-apxs=$ENV{APXS}" : ()), 'CFLAGS=-O1 -g') == 0
+    run($out, "$tree/configure", '-q', '--disable-lto', ($ENV{APXS} ? "--with-apxs=$ENV{APXS}" : ()), 'CFLAGS=-O1 -g') == 0
         or die "configure failed:\n" . slurp($test_log);
     return;
 }
