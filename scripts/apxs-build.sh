@@ -50,7 +50,7 @@ build() {
 # shellcheck disable=SC2046 # lists of words
 build mod_rproxy.c $(sources request metrics config mapping engine exchange upstream wire)
 # shellcheck disable=SC2046
-build mod_rproxy_balancer.c $(sources balancer) -ljansson
+build mod_rproxy_balancer.c $(sources balancer wire) -ljansson
 # shellcheck disable=SC2046
 build mod_rproxy_reverse.c $(sources reverse wire)
 if [ -z "$dir" ]; then

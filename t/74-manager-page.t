@@ -11,7 +11,7 @@ use RProxy::Client qw(get);
 use RProxy::Env qw(needs wait_until);
 use RProxy::Server;
 
-plan tests => 60, need {needs(qw(rproxy rproxy_balancer slotmem_shm authz_host))};
+plan tests => 63, need {needs(qw(rproxy rproxy_balancer slotmem_shm authz_host))};
 
 my %b = map { $_ => RProxy::Backend->new(name => $_) } qw(a b c);
 my %u = map { $_ => $b{$_}->url } keys %b;
@@ -108,13 +108,16 @@ $b{a}->listen;
 is kinds(20), 'a b', 'its errors are ignored';
 edit('not ignored', 'a b', $u{a}, {w_status_I => 0});
 choose($u{a});
-fill('Worker settings', w_hm => 'TCP', w_hi => 60_000, w_hp => 2, w_hf => 3, w_hu => '/up');
+fill('Worker settings', w_hm => 'TCP', w_hi => 60_000, w_hp => 2, w_hf => 3, w_hu => '/up', w_ht => 2500, w_hh => 'up.example.com');
 my $text = $page->js('document.body.innerText');
 like $text, qr/hcmethod NONE -> TCP/, 'health check';
 like $text, qr/hcfails 1 -> 3/,       'its fails';
+like $text, qr/hctimeout by hcinterval -> 2500ms/, 'its time limit';
+like $text, qr/hchost none -> up\.example\.com/, 'its host';
 choose($u{a});
 is $page->js("document.getElementById('w_hm').value + document.getElementById('w_hp').value"), 'TCP2', 'read back from the page';
 like $page->js("document.getElementById('w_hm_d').innerText"), qr/From: run time/, 'and where it comes from';
+is $page->js("['w_ht', 'w_hh'].map(i => document.getElementById(i).value).join()"), '2500,up.example.com', 'and these';
 ok shot('member'), 'a picture';
 fill('Worker settings', w_hm => 'NONE');
 

@@ -203,6 +203,14 @@ static const char *keys_str(const rp_admin_t *a, const rp_setting_t *rows, int n
     return text;
 }
 
+/* What may not be written in a configuration but means something at run time: as if nothing were written. */
+static int member_none(const rp_setting_t *row, const char *value)
+{
+    return row != NULL
+           && (row->field == RP_MF_HCTIMEOUT ? value[0] == '\0' || strcmp(value, "0") == 0
+                                             : row->field == RP_MF_HCHOST && value[0] == '\0');
+}
+
 /* What a key and its value mean for a member; NULL: fine, else the sentence. */
 static const char *member_parse(const rp_admin_t *a, const rp_balancer_t *b, const char *key, const char *value,
                                 const rp_setting_t **row, rp_member_settings_t *out, unsigned *set, unsigned *clear)
@@ -218,7 +226,7 @@ static const char *member_parse(const rp_admin_t *a, const rp_balancer_t *b, con
         return said(a, "%s: can not be changed at run time; these can: %s, status", key, keys_str(a, rows, n));
     }
     rp_worker_params_init(&params);
-    wrong = rp_worker_param_set(a->pool, &params, key, value);
+    wrong = member_none(*row, value) ? NULL : rp_worker_param_set(a->pool, &params, key, value);
     if (wrong == NULL) {
         wrong = rp_health_setting_check(rp_live_core(), b->conf->server, a->pool, key, value);
     }
@@ -327,8 +335,8 @@ static const char *methods_str(const rp_admin_t *a)
     return text;
 }
 
-/* What may not be written in a configuration but means something at run time: nothing of this kind any more. */
-static int is_none(const rp_setting_t *row, const char *value)
+/* The same of a balancer: nothing of this kind any more. */
+static int balancer_none(const rp_setting_t *row, const char *value)
 {
     switch (row->field) {
     case RP_BF_STICKYSESSION:
@@ -355,7 +363,7 @@ static const char *balancer_parse(const rp_admin_t *a, const char *key, const ch
         return said(a, "%s: can not be changed at run time; these can: %s", key, keys_str(a, rows, n));
     }
     rp_balancer_params_init(&params);
-    wrong = is_none(*row, value) ? NULL : rp_balancer_param_set(a->pool, &params, key, value);
+    wrong = balancer_none(*row, value) ? NULL : rp_balancer_param_set(a->pool, &params, key, value);
     if (wrong != NULL) {
         return wrong;
     }

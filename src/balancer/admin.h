@@ -27,8 +27,8 @@ typedef struct rp_admin_t {
  * (a configured member can not be removed). Others: the system; *message is a sentence in any case.
  */
 
-/** One parameter of a member by its key: loadfactor, lbset, route, redirect (empty: none), hcmethod, hcuri, hcexpr, hcinterval, hcpasses,
- * hcfails as in the configuration, or status=+D-N. member: its name. */
+/** One parameter of a member by its key: loadfactor, lbset, route, redirect (empty: none), hcmethod, hcuri, hchost (empty: none), hcexpr,
+ * hcinterval, hctimeout (empty or 0: by hcinterval), hcpasses, hcfails as in the configuration, or status=+D-N. member: its name. */
 apr_status_t rp_admin_member_set(const rp_admin_t *a, rp_balancer_t *b, const char *member, const char *key, const char *value,
                                  const char **message);
 

@@ -22,9 +22,11 @@ static const char *const admin_keys[RP_FIELD_COUNT] = { [RP_FIELD_LOADFACTOR] = 
                                                         [RP_FIELD_HCMETHOD] = "hcmethod",
                                                         [RP_FIELD_HCEXPR] = "hcexpr",
                                                         [RP_FIELD_HCINTERVAL] = "hcinterval",
+                                                        [RP_FIELD_HCTIMEOUT] = "hctimeout",
                                                         [RP_FIELD_HCPASSES] = "hcpasses",
                                                         [RP_FIELD_HCFAILS] = "hcfails",
                                                         [RP_FIELD_HCURI] = "hcuri",
+                                                        [RP_FIELD_HCHOST] = "hchost",
                                                         [RP_FIELD_LBMETHOD] = "lbmethod",
                                                         [RP_FIELD_TIMEOUT] = "timeout",
                                                         [RP_FIELD_MAXATTEMPTS] = "maxattempts",
@@ -64,6 +66,8 @@ static void member_fields(apr_pool_t *pool, rp_show_member_t *out, const rp_live
     words(f, RP_FIELD_HCEXPR, pool, s->hcexpr);
     words(f, RP_FIELD_HCURI, pool, s->hcuri);
     number(f, RP_FIELD_HCINTERVAL, s->hcinterval_us / 1000);
+    words(f, RP_FIELD_HCHOST, pool, s->hchost);
+    number(f, RP_FIELD_HCTIMEOUT, s->hctimeout_us / 1000);
     number(f, RP_FIELD_HCPASSES, s->hcpasses);
     number(f, RP_FIELD_HCFAILS, s->hcfails);
     for (i = 0; i < RP_FIELD_COUNT; i++) {

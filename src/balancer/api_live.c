@@ -146,6 +146,8 @@ static const char *admin_key(const rp_field_row_t *row)
     switch (row->id) {
     case RP_FIELD_HCINTERVAL:
         return "hcinterval";
+    case RP_FIELD_HCTIMEOUT:
+        return "hctimeout";
     case RP_FIELD_TIMEOUT:
         return "timeout";
     default:
@@ -158,8 +160,10 @@ static const char *admin_value(apr_pool_t *pool, const rp_field_row_t *row, cons
     if (row->kind == RP_FIELD_SWITCH) {
         return v->number ? "On" : "Off";
     }
-    return row->id == RP_FIELD_HCINTERVAL ? apr_psprintf(pool, "%" APR_INT64_T_FMT "ms", v->number)
-                                          : rp_field_str(pool, row, v);
+    if (row->id == RP_FIELD_HCINTERVAL || (row->id == RP_FIELD_HCTIMEOUT && v->number > 0)) {
+        return apr_psprintf(pool, "%" APR_INT64_T_FMT "ms", v->number);
+    }
+    return rp_field_str(pool, row, v);
 }
 
 static void change_one(const rp_admin_t *a, rp_balancer_t *b, const rp_show_member_t *m, const rp_change_t *c,

@@ -35,7 +35,7 @@ typedef struct rp_health_outcome_t {
 } rp_health_outcome_t;
 
 /** What of a health check setting can be judged only here, when it is changed at run time: hcexpr must be a ProxyHCExpr of the server
- * that defines the balancer, and hcuri must be able to stand in a request. core may be NULL. @return NULL, or a sentence from pool */
+ * that defines the balancer, and hcuri and hchost must be able to stand in a request. core may be NULL. @return NULL, or a sentence from pool */
 const char *rp_health_setting_check(const rproxy_api_t *core, const server_rec *s, apr_pool_t *pool, const char *key, const char *value);
 
 /** Make the check on the calling thread. cancel: may be NULL. */

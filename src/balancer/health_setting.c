@@ -5,7 +5,6 @@
 #include <apr_cstr.h>
 #include <apr_escape.h>
 #include <apr_strings.h>
-#include <string.h>
 
 const char *rp_health_setting_check(const rproxy_api_t *core, const server_rec *s, apr_pool_t *pool, const char *key, const char *value)
 {
@@ -13,8 +12,6 @@ const char *rp_health_setting_check(const rproxy_api_t *core, const server_rec *
         return apr_psprintf(pool, "hcexpr: the server that defines the balancer has no ProxyHCExpr \"%s\"",
                             apr_pescape_echo(pool, value, 1));
     }
-    if (apr_cstr_casecmp(key, "hcuri") == 0 && strchr(value, ' ') != NULL) {
-        return "hcuri: a blank can not stand in a request; write %20";
-    }
-    return NULL;
+    return rp_health_request_wrong(pool, apr_cstr_casecmp(key, "hcuri") == 0 ? value : NULL,
+                                   apr_cstr_casecmp(key, "hchost") == 0 ? value : NULL);
 }

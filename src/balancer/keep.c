@@ -11,7 +11,7 @@
 
 APLOG_USE_MODULE(rproxy_balancer);
 
-#define KEPT_KEY "rproxy_balancer_kept_3" /* userdata of the process pool; other number, other structs */
+#define KEPT_KEY "rproxy_balancer_kept_4" /* userdata of the process pool; other number, other structs */
 
 /* Flags that an administrator switches; E and C are learned. */
 #define STATUS_SAID \

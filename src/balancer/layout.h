@@ -22,9 +22,10 @@
 #include "wire/slice.h"
 
 #define RP_SHM_MAGIC 0x52505842u
-#define RP_SHM_LAYOUT 3u        /**< raise with every change of the structs below */
+#define RP_SHM_LAYOUT 4u        /**< raise with every change of the structs below */
 #define RP_SHM_URL_SIZE 384     /**< name of a member with its NUL */
 #define RP_SHM_WORD_SIZE 64     /**< route, redirect, stickysession, hcuri, result of a check; with NUL */
+#define RP_SHM_HOST_SIZE 256    /**< hchost (RP_HCHOST_MAX) with its NUL */
 #define RP_SHM_NAME_SIZE 96     /**< "balancer://name" with NUL */
 #define RP_SHM_REASON_SIZE 96   /**< "actor: why", cut to this, with NUL */
 #define RP_SHM_EVENT_SIZE 224   /**< text of an event, cut to this, with NUL */
@@ -36,6 +37,7 @@
 typedef enum rp_member_field_e {
     RP_MF_WEIGHT = 0, RP_MF_LBSET, RP_MF_ROUTE, RP_MF_REDIRECT,
     RP_MF_HCMETHOD, RP_MF_HCURI, RP_MF_HCEXPR, RP_MF_HCINTERVAL, RP_MF_HCPASSES, RP_MF_HCFAILS,
+    RP_MF_HCTIMEOUT, RP_MF_HCHOST,
     RP_MF_COUNT
 } rp_member_field_e;
 
@@ -77,9 +79,11 @@ typedef struct rp_member_settings_t {
     apr_int64_t drain_until;         /**< apr_time_now() at which draining ends; 0: it has no end */
     apr_uint32_t drain_then;         /**< rp_drain_then_e */
     apr_uint32_t reserved;
-    apr_uint64_t room[10];
+    apr_int64_t hctimeout_us;        /**< 0: by hcinterval, see rp_health_timeout */
+    char hchost[RP_SHM_HOST_SIZE];
+    apr_uint64_t room[9];
 } rp_member_settings_t;
-_Static_assert(sizeof(rp_member_settings_t) == 848, "layout of the shared segment");
+_Static_assert(sizeof(rp_member_settings_t) == 1104, "layout of the shared segment");
 
 /** Settings of a balancer, in the same way. */
 typedef struct rp_balancer_settings_t {

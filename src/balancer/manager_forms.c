@@ -149,7 +149,7 @@ static void member_forms(rp_text_t *t, const rp_page_t *page)
     form_begin(t, page, "Worker settings");
     group(t, page, m->fields, "Share and sessions", RP_FIELD_LOADFACTOR, RP_FIELD_REDIRECT);
     group(t, page, m->fields, "State", RP_FIELD_IGNORE_ERRORS, RP_FIELD_HC_FAILED);
-    group(t, page, m->fields, "Health check", RP_FIELD_HCMETHOD, RP_FIELD_HCURI);
+    group(t, page, m->fields, "Health check", RP_FIELD_HCMETHOD, RP_FIELD_HCHOST);
     rp_text_add(t, "<button type=\"submit\">Submit</button></form>\n");
     if (m->added) {
         form_begin(t, page, "Remove worker");

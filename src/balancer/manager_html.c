@@ -154,11 +154,14 @@ static void health_cells(rp_text_t *t, const rp_show_member_t *m)
 
     cell(t, f, RP_FIELD_HCMETHOD, value_text(t->pool, f, RP_FIELD_HCMETHOD));
     cell(t, f, RP_FIELD_HCINTERVAL, apr_psprintf(t->pool, "%sms", value_text(t->pool, f, RP_FIELD_HCINTERVAL)));
+    cell(t, f, RP_FIELD_HCTIMEOUT,
+         f[RP_FIELD_HCTIMEOUT].value.number > 0 ? apr_psprintf(t->pool, "%sms", value_text(t->pool, f, RP_FIELD_HCTIMEOUT)) : "-");
     cell(t, f, RP_FIELD_HCPASSES,
          apr_psprintf(t->pool, "%s (%u)", value_text(t->pool, f, RP_FIELD_HCPASSES), m->check_passes));
     cell(t, f, RP_FIELD_HCFAILS,
          apr_psprintf(t->pool, "%s (%u)", value_text(t->pool, f, RP_FIELD_HCFAILS), m->check_fails));
     cell(t, f, RP_FIELD_HCURI, value_text(t->pool, f, RP_FIELD_HCURI));
+    cell(t, f, RP_FIELD_HCHOST, value_text(t->pool, f, RP_FIELD_HCHOST));
     cell(t, f, RP_FIELD_HCEXPR, value_text(t->pool, f, RP_FIELD_HCEXPR));
 }
 
@@ -227,7 +230,8 @@ static void head_row(rp_text_t *t, const rp_show_balancer_t *b)
 {
     static const char *const first[] = { "Worker URL", "Route", "RouteRedir", "Factor", "Set",  "Status",
                                          "Elected",    "Busy",  "Load",       "To",     "From", NULL };
-    static const char *const health[] = {"HC Method", "HC Interval", "Passes", "Fails", "HC uri", "HC Expr", NULL};
+    static const char *const health[] = {"HC Method", "HC Interval", "HC Timeout", "Passes", "Fails",
+                                         "HC uri",    "HC Host",     "HC Expr",    NULL};
     static const char *const last[] = {"Failed", "First byte", "Last minutes", NULL};
     const char *const *const lists[] = {first, last, any_checked(b) ? health : NULL};
     int i, k;

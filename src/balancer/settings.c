@@ -15,7 +15,9 @@ static const rp_setting_t member_rows[] = {
     M("loadfactor", WEIGHT, X100, weight_x100), M("lbset", LBSET, INT, lbset), M("route", ROUTE, TEXT, route),
     M("redirect", REDIRECT, TEXT, redirect), M("hcmethod", HCMETHOD, TEXT, hcmethod), M("hcuri", HCURI, TEXT, hcuri),
     M("hcexpr", HCEXPR, TEXT, hcexpr), M("hcinterval", HCINTERVAL, TIME, hcinterval_us), M("hcpasses", HCPASSES, INT, hcpasses),
-    M("hcfails", HCFAILS, INT, hcfails)};
+    M("hcfails", HCFAILS, INT, hcfails),
+    M("hctimeout", HCTIMEOUT, TIME, hctimeout_us), M("hchost", HCHOST, TEXT, hchost)};
+_Static_assert(RP_SHM_HOST_SIZE > RP_HCHOST_MAX, "hchost as long as in the configuration");
 _Static_assert(sizeof(member_rows) / sizeof(member_rows[0]) == RP_MF_COUNT, "a row for each field");
 
 static const rp_setting_t balancer_rows[] = {
@@ -69,12 +71,14 @@ void rp_member_settings_fill(rp_member_settings_t *out, const rp_worker_params_t
     out->hcpasses = p->hcpasses >= 0 ? p->hcpasses : 1;
     out->hcfails = p->hcfails >= 0 ? p->hcfails : 1;
     out->hcinterval_us = p->hcinterval_us >= 0 ? p->hcinterval_us : apr_time_from_sec(30);
+    out->hctimeout_us = p->hctimeout_us > 0 ? p->hctimeout_us : 0;
     rp_setting_text(out->url, sizeof(out->url), url);
     rp_setting_text(out->route, sizeof(out->route), p->route);
     rp_setting_text(out->redirect, sizeof(out->redirect), p->redirect);
     rp_setting_text(out->hcuri, sizeof(out->hcuri), p->hcuri);
     rp_setting_text(out->hcmethod, sizeof(out->hcmethod), p->hcmethod ? p->hcmethod : "NONE");
     rp_setting_text(out->hcexpr, sizeof(out->hcexpr), p->hcexpr);
+    rp_setting_text(out->hchost, sizeof(out->hchost), p->hchost);
 }
 
 void rp_balancer_settings_fill(rp_balancer_settings_t *out, const rp_balancer_params_t *p)
@@ -136,6 +140,9 @@ const char *rp_setting_str(apr_pool_t *pool, const rp_setting_t *row, const void
     }
     if (row->kind == RP_SETTING_TIME) {
         memcpy(&us, at, sizeof(us));
+    }
+    if (us == 0 && strcmp(row->key, "hctimeout") == 0) {
+        return "by hcinterval";
     }
     switch (row->kind) {
     case RP_SETTING_INT:

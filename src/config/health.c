@@ -10,7 +10,6 @@
 #include <mod_watchdog.h>
 #include <apr_strings.h>
 
-#include "wire/h1_req.h"
 
 APLOG_USE_MODULE(rproxy);
 
@@ -233,26 +232,14 @@ static int names_check(const rp_server_conf_t *own, rp_worker_t *worker)
     return 0;
 }
 
-/* What can not be written into a request head must not be found out by the first check. */
 static int request_check(apr_pool_t *ptemp, const rp_worker_t *worker)
 {
-    const rp_worker_params_t *p = &worker->params;
-    rp_req_head_t head = {0};
-    rp_req_err_e err = RP_REQ_OK;
-    const char *text;
-    apr_size_t len;
-    int bad;
+    const char *wrong = rp_health_request_wrong(ptemp, worker->params.hcuri, worker->params.hchost);
 
-    head.method = "GET";
-    head.target = apr_pstrcat(ptemp, "/", p->hcuri, NULL);
-    head.host = p->hchost ? p->hchost : "h";
-    if (rp_req_write(&head, ptemp, &text, &len, &err, &bad) == APR_SUCCESS) {
+    if (wrong == NULL) {
         return 0;
     }
-    REFUSE("RP0740: %s: %s: %s=%s can not stand in a request (%s): write for example %s",
-           worker->defined_at, worker->name, err == RP_REQ_BAD_HOST ? "hchost" : "hcuri",
-           ap_escape_logitem(ptemp, err == RP_REQ_BAD_HOST ? p->hchost : p->hcuri),
-           rp_req_err_str(err), err == RP_REQ_BAD_HOST ? "hchost=www.example.com" : "hcuri=/health");
+    REFUSE("RP0740: %s: %s: %s", worker->defined_at, worker->name, wrong);
     return 1;
 }
 

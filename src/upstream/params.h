@@ -15,6 +15,7 @@
 
 #define RP_ROUTE_MAX 63
 #define RP_LBSET_MAX 99
+#define RP_HCHOST_MAX 255  /**< bytes of hchost */
 #define RP_GROWTH_MAX 100 /**< members of one balancer that may be added at run time */
 
 /** Tri-state of a switch that may be left unwritten. */
@@ -136,6 +137,13 @@ const char *rp_worker_param_set(apr_pool_t *pool, rp_worker_params_t *p, const c
                                 const char *value);
 const char *rp_balancer_param_set(apr_pool_t *pool, rp_balancer_params_t *p, const char *key,
                                   const char *value);
+
+/**
+ * Can hcuri and hchost stand in the head of a request? What can not must not be found out by the first check. Either may be NULL or "":
+ * none. For the configuration and for changes at run time. @return NULL, or the rest of a sentence from pool: hchost=a b can not stand
+ * in a request (bad-host): write for example hchost=www.example.com
+ */
+const char *rp_health_request_wrong(apr_pool_t *pool, const char *hcuri, const char *hchost);
 
 /** Members written in add win over base; result in base. */
 void rp_worker_params_merge(rp_worker_params_t *base, const rp_worker_params_t *add);

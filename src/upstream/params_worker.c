@@ -100,7 +100,7 @@ static const rp_param_row_t rows[] = {
              "request, those with 11 as HTTP/1.1."},
     {ROW("hcuri", STRING, hcuri, 0, 63), .example = "/health", .dflt = "none",
      .help = "Path that a health check with GET or HEAD asks for, behind the member's own path."},
-    {ROW("hchost", STRING, hchost, 1, 255), .example = "www.example.com",
+    {ROW("hchost", STRING, hchost, 1, RP_HCHOST_MAX), .example = "www.example.com",
      .dflt = "host and port of the member",
      .help = "Host that a health check asks for; with TLS also the name that the member's "
              "certificate must have."},

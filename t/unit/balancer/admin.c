@@ -60,6 +60,9 @@ START_TEST(member_setting_is_seen_and_said_to_be_of_run_time)
     set_ok("http://a:81", "hcinterval", "500ms", "hcinterval 30 -> 500ms");
     set_ok("http://a:81", "hcexpr", "known", "hcexpr none -> known");
     set_ok("http://a:81", "hcexpr", "", "hcexpr known -> none");
+    set_ok("http://a:81", "hctimeout", "1500ms", "hctimeout by hcinterval -> 1500ms");
+    set_ok("http://a:81", "hctimeout", "2", "hctimeout 1500ms -> 2");
+    set_ok("http://a:81", "hchost", "www.example.com:8443", "hchost none -> www.example.com:8443");
     live = rp_live_acquire(c);
     m = rp_live_find(live, "http://a:81");
     ck_assert_ptr_nonnull(m);
@@ -72,11 +75,32 @@ START_TEST(member_setting_is_seen_and_said_to_be_of_run_time)
     ck_assert(m->settings.changed_at > 0);
     ck_assert_int_eq(rp_admin_member_origin(m, "loadfactor"), RP_ORIGIN_RUNTIME);
     ck_assert_int_eq(rp_admin_member_origin(m, "hcfails"), RP_ORIGIN_CONFIGURATION);
+    ck_assert_int_eq(rp_admin_member_origin(m, "hctimeout"), RP_ORIGIN_RUNTIME);
+    ck_assert_int_eq(rp_admin_member_origin(m, "hchost"), RP_ORIGIN_RUNTIME);
+    ck_assert_int_eq(m->settings.hctimeout_us, apr_time_from_sec(2));
+    ck_assert_str_eq(m->settings.hchost, "www.example.com:8443");
     m = rp_live_find(live, "http://b:82");
     ck_assert_int_eq(rp_admin_member_origin(m, "loadfactor"), RP_ORIGIN_CONFIGURATION);
     rp_live_release(live);
     ck_assert_int_eq(settings_of(d, 0).weight_x100, 100); /* the other balancer's member of that URL is its own */
     ck_assert(strstr(logged, "RP0719: balancer://c: http://a:81: loadfactor 1.00 -> 2.50 (test: too slow)\n") != NULL);
+}
+END_TEST
+
+#define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+static const char long_host[] = A64 A64 A64 A64; /* 256 bytes */
+
+START_TEST(check_settings_can_be_taken_back_and_are_as_long_as_in_the_configuration)
+{
+    set_ok("http://a:81", "hctimeout", "2", "hctimeout by hcinterval -> 2");
+    set_ok("http://a:81", "hctimeout", "0", "hctimeout 2 -> by hcinterval");
+    set_ok("http://a:81", "hctimeout", "2", "hctimeout by hcinterval -> 2");
+    set_ok("http://a:81", "hctimeout", "", "hctimeout 2 -> by hcinterval");
+    ck_assert_int_eq(settings_of(c, 0).hctimeout_us, 0);
+    ck_assert_int_eq(rp_admin_member_set(&by, c, "http://a:81", "hchost", long_host + 1, &message), APR_SUCCESS);
+    ck_assert_str_eq(settings_of(c, 0).hchost, long_host + 1);
+    ck_assert_int_eq(rp_admin_member_set(&by, c, "http://a:81", "hchost", "", &message), APR_SUCCESS);
+    ck_assert_str_eq(settings_of(c, 0).hchost, "");
 }
 END_TEST
 
@@ -86,7 +110,9 @@ START_TEST(bad_values_name_field_value_and_range)
         {"loadfactor", "0.5", "from 1 to 100"}, {"loadfactor", "x", "\"x\""},      {"lbset", "100", "0 to 99"},
         {"lbset", "-1", "\"-1\""},               {"route", "a\nb", "route"},        {"status", "+X", "status"},
         {"hcpasses", "many", "hcpasses"},        {"max", "5", "loadfactor, lbset"}, {"", "5", "loadfactor"},
-        {"status", "+D-D+O", "I N U D S"},       {"hcexpr", "gone", "no ProxyHCExpr \"gone\""}, {"hcuri", "/a b", "blank"}};
+        {"status", "+D-D+O", "I N U D S"},       {"hcexpr", "gone", "no ProxyHCExpr \"gone\""}, {"hcuri", "/a b", "hcuri=/a b can not stand in a request"},
+        {"hchost", "a b", "hchost=a b can not stand in a request"}, {"hchost", "x/y", "write for example hchost=www.example.com"},
+        {"hchost", long_host, "of 1 to 255"},    {"hctimeout", "500us", "hctimeout"},        {"hctimeout", "-1", "at least 1 ms"}};
     rp_member_settings_t before = settings_of(c, 0), after;
     int i;
 
@@ -409,6 +435,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
     tcase_add_test(tc, member_setting_is_seen_and_said_to_be_of_run_time);
+    tcase_add_test(tc, check_settings_can_be_taken_back_and_are_as_long_as_in_the_configuration);
     tcase_add_test(tc, bad_values_name_field_value_and_range);
     tcase_add_test(tc, dry_run_says_and_does_nothing);
     tcase_add_test(tc, flags_are_switched_each_with_its_origin);

@@ -167,7 +167,9 @@ START_TEST(settings_of_run_time_are_judged)
         const char *key, *value, *wrong;
     } rows[] = {{"hcexpr", "known", NULL},       {"hcexpr", "", NULL},
                 {"HCexpr", "gone", "has no ProxyHCExpr \"gone\""}, {"hcuri", "/a%20b", NULL},
-                {"hcuri", "/a b", "a blank"},    {"hcmethod", "a b", NULL}};
+                {"hcuri", "/a b", "hcuri=/a b can not stand in a request"}, {"hcmethod", "a b", NULL},
+                {"hchost", "h:1", NULL},         {"hchost", "", NULL},
+                {"HChost", "a b", "write for example hchost=www.example.com"}};
     int i;
 
     for (i = 0; i < ROWS(rows); i++) {

@@ -171,7 +171,7 @@ static void *reader(void *unused)
         n = s.weight_x100;
         __atomic_fetch_add(&reads, 1, __ATOMIC_RELAXED);
         for (i = 0; i < RP_SHM_WORD_SIZE; i++) {
-            if (s.route[i] != (char)n || s.redirect[i] != (char)n || s.lbset != n || s.room[9] != (apr_uint64_t)n) {
+            if (s.route[i] != (char)n || s.redirect[i] != (char)n || s.lbset != n || s.room[8] != (apr_uint64_t)n) {
                 __atomic_fetch_add(&torn, 1, __ATOMIC_RELAXED);
             }
         }
@@ -194,7 +194,7 @@ START_TEST(settings_are_never_torn)
         s.weight_x100 = s.lbset = i;
         memset(s.route, i, sizeof(s.route));
         memset(s.redirect, i, sizeof(s.redirect));
-        s.room[9] = (apr_uint64_t)i;
+        s.room[8] = (apr_uint64_t)i;
         rp_shm_member_write(&map.members[0], &s);
     }
     while (__atomic_load_n(&reads, __ATOMIC_RELAXED) < READERS * 10) {

@@ -37,9 +37,11 @@ static rp_kept_t *sample(void)
     rp_shm_balancer_write(&kept->balancer, &b);
 
     s.state = RP_SLOT_USED;
-    s.runtime = 1u << RP_MF_WEIGHT | 1u << RP_MF_REDIRECT | 1u << RP_MF_HCINTERVAL;
+    s.runtime = 1u << RP_MF_WEIGHT | 1u << RP_MF_REDIRECT | 1u << RP_MF_HCINTERVAL | 1u << RP_MF_HCTIMEOUT | 1u << RP_MF_HCHOST;
     s.weight_x100 = 250;
     s.hcinterval_us = 100000;
+    s.hctimeout_us = 1500000;
+    memset(s.hchost, 'h', sizeof(s.hchost) - 1); /* as long as it may be */
     s.drain_until = 99;
     s.drain_then = RP_DRAIN_DISABLED;
     rp_setting_text(s.url, sizeof(s.url), "http://127.0.0.1:1");
@@ -161,6 +163,10 @@ static const struct {
     { "http://h", "lbset", "1", "", 0 },
     { "http://h", "hcpasses", "1", "2147483648", 0 },
     { "http://h", "hcinterval", "1", "-5", 0 },
+    { "http://h", "hctimeout", "1", "0", 1 },
+    { "http://h", "hctimeout", "1", "-1", 0 },
+    { "http://h", "hchost", "1", "", 1 },
+    { "http://h", "hchost", NULL, "h", 0 },
     { "http://h", "route", "1", "", 1 },
     { "http://h", "route", "1", "0123456789012345678901234567890123456789012345678901234567890123", 0 },
     { "http://h", "status", "1", "4294967295", 1 },
