@@ -116,7 +116,7 @@ sub configure {
 
 sub targets {
     my (@tests) = @_;
-    my %targets = map { $_ => 1 } map { m{^t/(?:unit/|fuzz/fuzz_)} ? $_ : qw(all t/upstream/rp_names.la t/upstream/rp_nowatchdog.la t/chaos/mod_rp_chaos.la) } @tests;
+    my %targets = map { $_ => 1 } map { m{^t/(?:unit/|fuzz/fuzz_)} ? $_ : qw(all t/upstream/rp_names.la t/upstream/rp_nowatchdog.la t/upstream/rp_preempted.la t/chaos/mod_rp_chaos.la) } @tests;
     return sort keys %targets;
 }
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "engine/gate.h"
+#include "engine/listener.h"
 #include "engine/tunnels.h"
 #include "upstream/buffer.h"
 #include "upstream/clock.h"
@@ -176,9 +177,6 @@ static void make_room(rp_engine_loop_t *el)
     rp_owned_t *o = APR_RING_FIRST(&el->owned);
     int n = 0;
 
-    if (el->stopping || !rp_scoreboard_child_is_full()) {
-        return;
-    }
     while (o != APR_RING_SENTINEL(&el->owned, rp_owned_t, link) && n < ROOM_AT_ONCE) {
         rp_owned_t *next = APR_RING_NEXT(o, link);
 
@@ -191,6 +189,20 @@ static void make_room(rp_engine_loop_t *el)
     }
 }
 
+/* Does the MPM take no connections? Its listener may have missed that it could: that is seen at once, and costs nobody his connection. */
+static void look_at_listener(rp_engine_loop_t *el)
+{
+    int full = !el->stopping && rp_scoreboard_child_is_full();
+
+    if (full && rp_listener_wake()) {
+        ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, el->server, "RP0360: the MPM takes no connections in this child: its listener is woken to look again");
+    }
+    if (full && el->full) {
+        make_room(el);
+    }
+    el->full = full;
+}
+
 /* Idle connections grow old although no request comes, and tunnels may have to end. */
 static void on_care(rp_timer_t *t, apr_time_t now_us)
 {
@@ -198,7 +210,7 @@ static void on_care(rp_timer_t *t, apr_time_t now_us)
     apr_interval_time_t next_us = el->stopping ? STOPPING_CARE_US : CARE_EVERY_US;
 
     rp_pool_maintain(el->endpoints, now_us);
-    make_room(el);
+    look_at_listener(el);
     if (el->stopping && rp_tunnels_must_end(now_us) && end_tunnels(el)) {
         next_us = 0; /* the next turn: others come first */
     }

@@ -17,6 +17,7 @@
 #include <mpm_common.h>
 #include <strings.h>
 
+#include "engine/listener.h"
 #include "wire/headers.h"
 
 #if AP_MODULE_MAGIC_AT_LEAST(20120211, 109)
@@ -84,6 +85,7 @@ static int gate_h2c(conn_rec *c)
 
 static int gate(conn_rec *c)
 {
+    rp_listener_runs();
     if (!is_for_us(c)) {
         return DECLINED;
     }

@@ -56,6 +56,7 @@ typedef struct rp_engine_loop_t {
     rp_timer_t care_timer;
     rp_child_stat_t *stat; /**< of the child */
     int stopping;          /**< graceful: no more keep-alive */
+    int full;              /**< the MPM took no connections at the last look */
     int buried;            /**< its thread is gone: nothing begins any more */
     rp_post_t stop_post;
     struct worker_score *score; /**< atomic: where requests are counted, or NULL */
