@@ -17,7 +17,7 @@
 /** In the first file of a module: its name and version as text in the .so, so that a file without its package can be told. */
 #define RPROXY_VERSION_MARK(name) \
     static const char rproxy_version_mark[] __attribute__((used)) = name " " RPROXY_VERSION_STRING
-#define RPROXY_API_VERSION 7
+#define RPROXY_API_VERSION 8
 
 #define RP_HEALTH_BODY_NOTE "rproxy-health-body" /**< note of a request: the body that hc('body') stands for */
 
@@ -93,6 +93,10 @@ typedef struct rproxy_api_t {
     void (*pools)(const struct rp_worker_t *worker, rproxy_pool_fn_t *tell, void *ctx);
     /** Tell of the event loops of each child that runs. */
     void (*loops)(rproxy_loops_fn_t *tell, void *ctx);
+    /** Paths of a server whose ProxyPass or ProxyPassMatch lines lead to a balancer ("balancer://name", lower case): those of the main server
+     * first, then its own, then those of <Location> sections; as written, so that some are regular expressions. Array of const char *, from
+     * pool. Since version 8. */
+    apr_array_header_t *(*balancer_paths)(apr_pool_t *pool, const server_rec *s, const char *name);
 } rproxy_api_t;
 
 #define RPROXY_MEMBER_UNIX 1 /**< unix:/path|http://... is allowed */

@@ -9,7 +9,7 @@ use RProxy::Client qw(get);
 use RProxy::Env qw(needs);
 use RProxy::Server;
 
-plan tests => 149, need {needs(qw(rproxy rproxy_balancer slotmem_shm authz_core authz_host))};
+plan tests => 151, need {needs(qw(rproxy rproxy_balancer slotmem_shm authz_core authz_host))};
 
 my %b = map { $_ => RProxy::Backend->new(name => $_) } qw(a b c);
 my %u = map { $_ => $b{$_}->url } keys %b;
@@ -74,7 +74,7 @@ like $r->body, qr{LoadBalancer Status for <a href="/balancer-manager\?b=none&amp
 like $r->body, qr{>\Q$_\E</a></td>}, "member $_" for map { s{=}{&#61;}r } values %u;
 like $r->body, qr{<th scope="col">$_</th>}, "column $_"
     for 'Worker URL', 'Route', 'RouteRedir', 'Factor', 'Set', 'Status', 'Elected', 'Busy', 'Load', 'To', 'From', 'MaxMembers', 'StickySession',
-    'DisableFailover', 'Timeout', 'FailoverAttempts', 'Method';
+    'DisableFailover', 'Timeout', 'FailoverAttempts', 'Method', 'Path', 'Usable';
 like $r->body, qr{3 \[2 Used\]}, 'places';
 like $r->body, qr{SID \| sid},   'sticky session';
 like $r->body, qr{<td class="what">Init Ok <br><span class="state good">usable</span>}, 'the state in flags and words';

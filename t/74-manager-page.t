@@ -11,7 +11,7 @@ use RProxy::Client qw(get);
 use RProxy::Env qw(needs wait_until);
 use RProxy::Server;
 
-plan tests => 63, need {needs(qw(rproxy rproxy_balancer slotmem_shm authz_host))};
+plan tests => 64, need {needs(qw(rproxy rproxy_balancer slotmem_shm authz_host))};
 
 my %b = map { $_ => RProxy::Backend->new(name => $_) } qw(a b c);
 my %u = map { $_ => $b{$_}->url } keys %b;
@@ -78,6 +78,8 @@ is $page->js("document.querySelectorAll('img').length"), 0, 'the route of anothe
 like $page->js('document.body.innerText'), qr/<img\/src=x\/onerror/, 'but text';
 is $page->js("[...document.querySelectorAll('table')].every(t => t.caption && t.querySelector('th[scope=col]'))"), 1,
     'each table has a caption and headed columns';
+is $page->js("[...document.querySelectorAll('table')].filter(t => t.caption.innerText == 'Settings').map(t => [5, 6, 7].map(i => t.rows[1].cells[i].innerText).join()).join(' ')"),
+    'byrequests,/app,2 of 2 byrequests,(None),1 of 1', 'paths, and how many members could take a request';
 ok shot('overview'), 'a picture';
 ok wait_until(40, sub { $page->go($home); $page->js("document.querySelectorAll('svg rect.req').length") }), 'a chart is drawn';
 like $page->js("document.querySelector('svg title').textContent"), qr/^last 1 min: 5 requests, 0 of them failed/, 'and said in words';

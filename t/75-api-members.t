@@ -9,7 +9,7 @@ use RProxy::Client qw(get);
 use RProxy::Env qw(needs wait_until);
 use RProxy::Server;
 
-plan tests => 225, need {needs(qw(rproxy rproxy_balancer slotmem_shm authz_core authz_host))};
+plan tests => 234, need {needs(qw(rproxy rproxy_balancer slotmem_shm authz_core authz_host))};
 
 my %b = map { $_ => RProxy::Backend->new(name => $_) } qw(a b c);
 my %u = map { $_ => $b{$_}->url } keys %b;
@@ -25,6 +25,12 @@ my $s = RProxy::Server->new(modules => [qw(slotmem_shm authz_host)], processes =
 </Proxy>
 ProxyPass /one balancer://one
 ProxyPass /fixed balancer://fixed
+ProxyPass /one/static !
+ProxyPassMatch "^/q(\\.[a-z]+)\\"x" balancer://One/q
+<Location /loc>
+    ProxyPass balancer://fixed
+    ProxyPass balancer://one/l
+</Location>
 __API__
 <Location /closed>
     SetHandler rproxy-api
@@ -39,6 +45,9 @@ Listen 127.0.0.1:__PORT_other__
         BalancerMember $u{c}
     </Proxy>
     ProxyPass /own balancer://own
+    <Location /loc2/>
+        ProxyPass balancer://own/
+    </Location>
 </VirtualHost>
 CONF
 
@@ -105,6 +114,16 @@ sub patched {
     is join(' ', sort keys %got), $traffic, "$name: traffic";
     return $r;
 }
+is_deeply call(GET => '/balancers/one')->{json}{paths}, ['/one', '^/q(\.[a-z]+)"x', '/loc'], 'the paths that lead to a balancer, as they were written';
+is_deeply call(GET => '/balancers/fixed')->{json}{paths}, ['/fixed'], 'those of another one, without the line that was replaced';
+my $others = JSON::PP->new->decode(get($s, '/rproxy/v1/balancers', port => 'other')->body)->{balancers}[0];
+is_deeply $others->{paths}, ['/own', '/loc2/'], 'those of the other virtual host';
+is call(GET => '/balancers/one')->{json}{usable}, 2, 'members that could take a request';
+$b{a}->refuse;
+$b{a}->drop;
+is get($s, '/fixed/x')->status, 503, 'a member that can not be reached';
+is call(GET => '/balancers/fixed')->{json}{usable}, 0, 'is in error, and could take none';
+$b{a}->listen;
 my $r = patched('draining', $m{a}, {status => {draining => JSON::PP::true}, reason => 'update 7'}, 'b');
 is $r->{json}{state}, 'draining', 'its state in a word';
 is_deeply $r->{json}{origin}, {draining => 'run time'}, 'draining comes from run time';
@@ -114,10 +133,13 @@ is_deeply $r->{json}{changes}, [{field => 'draining', from => JSON::PP::false, t
 is who('/one/x', 2, headers => [Cookie => 'SID=1.a']), 'a a', 'its sessions go on';
 like $s->error_log, qr/RP0719: balancer:\/\/one: \Q$u{a}\E: status=\+N \(API, 127\.0\.0\.1: update 7\)/, 'one line in the log';
 like call(GET => '/events')->{json}{events}[0]{text}, qr/status=\+N/, 'and one event';
+is call(GET => '/balancers/one')->{json}{usable}, 1, 'one that drains could not';
 patched('not draining', $m{a}, {status => {draining => JSON::PP::false}}, 'a b');
 patched('disabled', $m{b}, {status => {disabled => JSON::PP::true}}, 'a');
 is who('/one/x', 2, headers => [Cookie => 'SID=1.b']), 'a a', 'its sessions go elsewhere';
+is call(GET => '/balancers/one')->{json}{usable}, 1, 'nor one that is disabled';
 patched('standby', $m{b}, {status => {disabled => JSON::PP::false, hot_standby => JSON::PP::true}}, 'a');
+is call(GET => '/balancers/one')->{json}{usable}, 2, 'a standby could, when it has to';
 patched('stopped too', $m{a}, {status => {stopped => JSON::PP::true}}, 'b');
 patched('all back', $m{a}, {status => {stopped => JSON::PP::false}}, 'a');
 patched('no standby', $m{b}, {status => {hot_standby => JSON::PP::false}}, 'a b');

@@ -212,8 +212,19 @@ static void balancer_fields(apr_pool_t *pool, rp_show_balancer_t *out, const rp_
     out->changed_why = apr_pstrdup(pool, s->changed_why);
 }
 
-static void balancer_make(apr_pool_t *pool, rp_show_balancer_t *out, rp_balancer_t *b)
+/* A request without a session could go to it now, be it as a spare or standby. */
+static int takes_requests(const rp_live_t *live, int i, unsigned status, apr_time_t now_us)
 {
+    rp_member_view_t view = live->views[i];
+
+    view.status = status;
+    view.error_us = LOAD(live->members[i].slot->shm->error_us);
+    return !(status & RP_ST_DRAIN) && rp_member_usable(&view, now_us);
+}
+
+static void balancer_make(apr_pool_t *pool, const server_rec *s, rp_show_balancer_t *out, rp_balancer_t *b)
+{
+    apr_time_t now_us = rp_clock_now_us();
     rp_live_t *live = rp_live_acquire(b);
     int i;
 
@@ -226,10 +237,12 @@ static void balancer_make(apr_pool_t *pool, rp_show_balancer_t *out, rp_balancer
     out->unanswered = LOAD(b->shm->unanswered);
     out->forced_recoveries = LOAD(b->shm->forced_recoveries);
     balancer_fields(pool, out, live);
+    out->paths = rp_balancing_core()->balancer_paths(pool, s, b->conf->name);
     out->members = apr_pcalloc(pool, sizeof(*out->members) * (apr_size_t)(live->n + 1));
     out->nmembers = live->n;
     for (i = 0; i < live->n; i++) {
         member_make(pool, &out->members[i], b, &live->members[i]);
+        out->usable += takes_requests(live, i, out->members[i].status, now_us);
     }
     rp_live_release(live);
     rp_show_etags(pool, out);
@@ -343,7 +356,7 @@ rp_show_t *rp_view_make(request_rec *r, int parts)
     show->sample_every_us = RP_SAMPLE_EVERY_US;
     for (i = 0; i < visible->nelts; i++) {
         rp_balancer_t *b = APR_ARRAY_IDX(visible, i, rp_balancer_t *);
-        balancer_make(r->pool, &show->balancers[show->nbalancers++], b);
+        balancer_make(r->pool, r->server, &show->balancers[show->nbalancers++], b);
         show->inherited |= b->conf->server != r->server;
     }
     if (parts & RP_VIEW_EVENTS) {

@@ -217,6 +217,16 @@ json_t *rp_json_members(const rp_show_t *show, const rp_show_balancer_t *b)
     return out;
 }
 
+static json_t *texts(const apr_array_header_t *all)
+{
+    json_t *list = json_array();
+
+    for (int i = 0; all != NULL && i < all->nelts; i++) {
+        json_array_append_new(list, text(APR_ARRAY_IDX(all, i, const char *)));
+    }
+    return list;
+}
+
 json_t *rp_json_balancer(const rp_show_t *show, const rp_show_balancer_t *b)
 {
     json_t *out = json_object(), *list = rp_json_members(show, b);
@@ -225,6 +235,8 @@ json_t *rp_json_balancer(const rp_show_t *show, const rp_show_balancer_t *b)
     json_object_set_new(out, "etag", etag_of(b->etag));
     json_object_set_new(out, "defined_at", text_or_null(b->defined_at));
     add_fields(out, b->fields, NULL);
+    json_object_set_new(out, "paths", texts(b->paths));
+    json_object_set_new(out, "usable", json_integer(b->usable));
     json_object_set_new(out, "places", json_integer(b->nslots));
     json_object_set_new(out, "places_used", json_integer(b->nused));
     json_object_set_new(out, "changes_allowed", json_boolean(*b->nonce != '\0'));

@@ -74,6 +74,8 @@ typedef struct rp_show_balancer_t {
     const char *defined_at;
     rp_show_value_t fields[RP_FIELD_COUNT];
     int scolonpathdelim;
+    apr_array_header_t *paths;    /**< of const char *: those of the virtual host that lead to it, as written */
+    int usable;                   /**< members that a request without a session could go to now */
     int nslots, nused;            /**< places for members */
     rp_show_member_t *members;
     int nmembers;

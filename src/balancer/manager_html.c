@@ -7,6 +7,7 @@
 #include "balancer/manager_page.h"
 
 #define EVENTS_SHOWN 30 /* the API has more */
+#define PATHS_SHOWN 20  /* of a balancer; the same */
 
 static const char style[] =
     "<style>\n"
@@ -21,7 +22,7 @@ static const char style[] =
     "caption{text-align:left;color:#3d444d;padding:.2rem 0}\n"
     "th,td{border:1px solid #8c959f;padding:.25rem "
     ".5rem;text-align:left;vertical-align:top;font-variant-numeric:tabular-nums}\n"
-    "th{background:#eef1f4}td.n{text-align:right}td.what{min-width:11rem}tr.chosen td{background:#fff6d6}\n"
+    "th{background:#eef1f4}td.n{text-align:right;white-space:nowrap}td.what{min-width:11rem}tr.chosen td{background:#fff6d6}\n"
     ".state{font-weight:600}.good{color:#10602b}.warn{color:#7a4300}.bad{color:#a40e26}\n"
     ".small{font-size:.85rem;color:#3d444d}\n"
     ".note{border-left:.4rem solid #10602b;background:#eaf6ee;padding:.5rem .8rem;margin:.6rem 0}\n"
@@ -93,6 +94,23 @@ static void date(rp_text_t *t, apr_time_t at)
 
 /* ---- balancers ---- */
 
+/* The paths that lead to it, and how many of its members could take a request. */
+static void use_cells(rp_text_t *t, const rp_show_balancer_t *b)
+{
+    int i, n = b->paths != NULL ? b->paths->nelts : 0, shown = n < PATHS_SHOWN ? n : PATHS_SHOWN;
+
+    rp_text_add(t, n > 0 ? "<td>" : "<td>(None)");
+    for (i = 0; i < shown; i++) {
+        rp_text_add(t, i > 0 ? "<br>" : "");
+        rp_text_esc(t, APR_ARRAY_IDX(b->paths, i, const char *));
+    }
+    if (n > shown) {
+        rp_text_addf(t, "<br><span class=\"small\">and %d more</span>", n - shown);
+    }
+    rp_text_addf(t, "</td><td><span class=\"state %s\">%d of %d</span></td>",
+                 b->usable == 0 ? "bad" : b->usable < b->nmembers ? "warn" : "good", b->usable, b->nmembers);
+}
+
 static void balancer_table(rp_text_t *t, const rp_show_balancer_t *b)
 {
     const char *sticky = value_text(t->pool, b->fields, RP_FIELD_STICKYSESSION), *bar = strchr(sticky, '|');
@@ -100,8 +118,8 @@ static void balancer_table(rp_text_t *t, const rp_show_balancer_t *b)
     rp_text_add(
         t, "<div class=\"wide\"><table><caption>Settings</caption>\n<tr><th scope=\"col\">MaxMembers</th>"
            "<th scope=\"col\">StickySession</th><th scope=\"col\">DisableFailover</th><th scope=\"col\">Timeout</th>"
-           "<th scope=\"col\">FailoverAttempts</th><th scope=\"col\">Method</th><th "
-           "scope=\"col\">Unanswered</th></tr>\n<tr>");
+           "<th scope=\"col\">FailoverAttempts</th><th scope=\"col\">Method</th>"
+           "<th scope=\"col\">Path</th><th scope=\"col\">Usable</th><th scope=\"col\">Unanswered</th></tr>\n<tr>");
     rp_text_addf(t, "<td>%d [%d Used]</td>", b->nslots, b->nused);
     cell(t, b->fields, RP_FIELD_STICKYSESSION,
          *sticky == '\0' ? "(None)"
@@ -113,6 +131,7 @@ static void balancer_table(rp_text_t *t, const rp_show_balancer_t *b)
          b->fields[RP_FIELD_MAXATTEMPTS].value.number < 0 ? "(members less one)"
                                                           : value_text(t->pool, b->fields, RP_FIELD_MAXATTEMPTS));
     cell(t, b->fields, RP_FIELD_LBMETHOD, value_text(t->pool, b->fields, RP_FIELD_LBMETHOD));
+    use_cells(t, b);
     number_cell(t, b->unanswered);
     rp_text_add(t, "</tr></table></div>\n");
 }
@@ -168,7 +187,7 @@ static void health_cells(rp_text_t *t, const rp_show_member_t *m)
 static void traffic_cells(rp_text_t *t, const rp_show_t *show, const rp_show_member_t *m)
 {
     rp_text_addf(t,
-                 "<td class=\"n\">%" APR_UINT64_T_FMT " <span class=\"small\">(5xx: %" APR_UINT64_T_FMT ")</span></td>",
+                 "<td class=\"n\">%" APR_UINT64_T_FMT "<br><span class=\"small\">5xx: %" APR_UINT64_T_FMT "</span></td>",
                  m->failed, m->responses[4]);
     if (m->latency_us > 0) {
         rp_text_addf(t, "<td class=\"n\">%u.%01u ms</td><td>", m->latency_us / 1000, m->latency_us % 1000 / 100);

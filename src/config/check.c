@@ -369,6 +369,26 @@ static apr_interval_time_t io_timeout(const server_rec *s)
     return conf->timeout_us > 0 ? conf->timeout_us : s->timeout;
 }
 
+static void paths_add(apr_array_header_t *out, const apr_array_header_t *rules, const char *name)
+{
+    for (int i = 0; i < rules->nelts; i++) {
+        const rp_rule_t *rule = APR_ARRAY_IDX(rules, i, const rp_rule_t *);
+
+        if (rule->balancer && strcmp(rule->balancer, name) == 0) {
+            APR_ARRAY_PUSH(out, const char *) = rule->path;
+        }
+    }
+}
+
+static apr_array_header_t *balancer_paths(apr_pool_t *pool, const server_rec *s, const char *name)
+{
+    apr_array_header_t *out = apr_array_make(pool, 4, sizeof(const char *));
+
+    paths_add(out, rp_server_conf(s)->rules, name);
+    paths_add(out, rp_server_conf(s)->location_rules, name);
+    return out;
+}
+
 static rproxy_api_t api_table = {.version = RPROXY_API_VERSION,
                            .interpolate_env = interpolate_env,
                            .balancers = balancers,
@@ -379,7 +399,8 @@ static rproxy_api_t api_table = {.version = RPROXY_API_VERSION,
                            .health_threads = health_threads,
                            .health_expr = rp_health_expr,
                            .io_timeout = io_timeout,
-                           .workers = workers};
+                           .workers = workers,
+                           .balancer_paths = balancer_paths};
 
 void rp_config_provide_probe(rp_probe_fn_t *probe)
 {

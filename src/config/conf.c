@@ -28,6 +28,7 @@ void *rp_server_conf_create(apr_pool_t *p, server_rec *s)
 
     conf->server = s;
     conf->rules = apr_array_make(p, 8, sizeof(rp_rule_t *));
+    conf->location_rules = apr_array_make(p, 2, sizeof(rp_rule_t *));
     conf->sections = apr_array_make(p, 4, sizeof(ap_conf_vector_t *));
     conf->ssl_sections = apr_array_make(p, 2, sizeof(ap_conf_vector_t *));
     conf->own_sections = apr_array_make(p, 4, sizeof(ap_conf_vector_t *));
@@ -162,6 +163,7 @@ void *rp_server_conf_merge(apr_pool_t *p, void *basev, void *addv)
      * Rules, sections and blocks of the main server always come first, whatever the switches say.
      */
     conf->rules = apr_array_append(p, base->rules, add->rules);
+    conf->location_rules = apr_array_append(p, base->location_rules, add->location_rules);
     conf->sections = apr_array_append(p, base->sections, add->sections);
     conf->ssl_sections = apr_array_append(p, base->ssl_sections, add->ssl_sections);
     conf->blocks = apr_array_append(p, base->blocks, add->blocks);

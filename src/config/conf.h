@@ -68,6 +68,7 @@ typedef struct rp_server_conf_t {
     server_rec *server;
     /** of rp_rule_t *: main server's first, then the vhost's, in order of the file */
     apr_array_header_t *rules;
+    apr_array_header_t *location_rules; /**< the same of those in Location sections */
     struct rp_rule_index_t *rule_index; /**< of rules, made when all are there (mapping/rules.h) */
     apr_array_header_t *sections;    /**< of ap_conf_vector_t *: <Proxy>, <ProxyMatch>, in order */
     /**

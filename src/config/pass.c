@@ -185,6 +185,29 @@ static const char *aim(cmd_parms *cmd, rp_rule_t *rule, const rp_passline_t *lin
     return aim_worker(cmd, rule, line, varies, fixed);
 }
 
+/* The rule of a Location; it replaces the one before. */
+static void location_take(cmd_parms *cmd, rp_dir_conf_t *dir, rp_rule_t *rule)
+{
+    apr_array_header_t *rules = rp_server_conf(cmd->server)->location_rules;
+    rp_rule_t **place = NULL;
+
+    for (int i = 0; dir->rule && i < rules->nelts; i++) {
+        if (APR_ARRAY_IDX(rules, i, rp_rule_t *) == dir->rule) {
+            place = &APR_ARRAY_IDX(rules, i, rp_rule_t *);
+        }
+    }
+    if (dir->rule) {
+        rp_message_add(cmd, APLOG_WARNING,
+                       "RP0017: %s: the second ProxyPass of this Location replaces the first (%s)",
+                       rule->defined_at, dir->rule->defined_at);
+    }
+    if (place == NULL) {
+        place = apr_array_push(rules);
+    }
+    *place = rule;
+    dir->rule = rule;
+}
+
 static const char *set_pass(cmd_parms *cmd, rp_dir_conf_t *dir, const char *args, int is_match)
 {
     apr_array_header_t *words = rp_words(cmd, args);
@@ -221,12 +244,7 @@ static const char *set_pass(cmd_parms *cmd, rp_dir_conf_t *dir, const char *args
         APR_ARRAY_PUSH(rp_server_conf(cmd->server)->rules, rp_rule_t *) = rule;
         return NULL;
     }
-    if (dir->rule) {
-        rp_message_add(cmd, APLOG_WARNING,
-                       "RP0017: %s: the second ProxyPass of this Location replaces the first (%s)",
-                       rule->defined_at, dir->rule->defined_at);
-    }
-    dir->rule = rule;
+    location_take(cmd, dir, rule);
     return NULL;
 }
 

@@ -114,6 +114,10 @@ static rp_show_t *view(void)
     b->nonce = "n";
     b->members = apr_pcalloc(pool, 2 * sizeof(*b->members));
     b->nmembers = 2;
+    b->usable = 1;
+    b->paths = apr_array_make(pool, 2, sizeof(const char *));
+    APR_ARRAY_PUSH(b->paths, const char *) = "/app";
+    APR_ARRAY_PUSH(b->paths, const char *) = "^/\"q\\.(.*)\xff";
     for (i = 0; i < 2; i++) {
         rp_show_member_t *m = &b->members[i];
         m->id = i ? "id1" : "id0";
@@ -168,6 +172,8 @@ START_TEST(member_as_json)
     ck_assert_ptr_nonnull(strstr(said, "\"route\": \"n\\\\xff\""));
     ck_assert_ptr_nonnull(strstr(said, "\"state\": \"usable\""));
     ck_assert_ptr_nonnull(strstr(said, "\"draining\": false"));
+    ck_assert_ptr_nonnull(strstr(said, "\"usable\": 1,"));
+    ck_assert_ptr_nonnull(strstr(said, "\"paths\": [\n        \"/app\",\n        \"^/\\\"q\\\\.(.*)\\\\xff\"\n      ]"));
 }
 END_TEST
 

@@ -46,6 +46,9 @@ static rp_show_t *view(const char *text)
     b->members = m;
     b->nmembers = 1;
     b->nslots = 2;
+    b->usable = 1;
+    b->paths = apr_array_make(pool, 1, sizeof(const char *));
+    APR_ARRAY_PUSH(b->paths, const char *) = text;
     b->nused = 1;
     show->vhost = show->software = show->built = text;
     show->balancers = b;
@@ -152,6 +155,34 @@ START_TEST(every_control_has_a_label)
         ck_assert_int_eq(times(html, "<table"), times(html, "</table>"));
         ck_assert_int_eq(times(html, "<table"), times(html, "<caption>"));
     }
+}
+END_TEST
+
+START_TEST(paths_and_who_is_usable_stand_in_the_table_of_the_balancer)
+{
+    rp_show_t *show = view("/app");
+    rp_show_balancer_t *b = &show->balancers[0];
+    rp_page_t page = page_of(show, "/manager");
+    const char *html = rp_page_html(pool, show, &page);
+    int i;
+
+    ck_assert_int_eq(times(html, "<th scope=\"col\">Method</th><th scope=\"col\">Path</th><th scope=\"col\">Usable</th>"), 1);
+    ck_assert_int_eq(times(html, "<td>/app</td><td><span class=\"state good\">1 of 1</span></td>"), 1);
+    b->usable = 0;
+    b->paths->nelts = 0;
+    html = rp_page_html(pool, show, &page);
+    ck_assert_int_eq(times(html, "<td>(None)</td><td><span class=\"state bad\">0 of 1</span></td>"), 1);
+    b->members = apr_pcalloc(pool, 2 * sizeof(*b->members)); /* of no account: the numbers are what was counted */
+    b->nmembers = 0;
+    html = rp_page_html(pool, show, &page);
+    ck_assert_int_eq(times(html, "<span class=\"state bad\">0 of 0</span>"), 1);
+    for (i = 0; i < 30; i++) {
+        APR_ARRAY_PUSH(b->paths, const char *) = apr_psprintf(pool, "/p%d/", i);
+    }
+    html = rp_page_html(pool, show, &page);
+    ck_assert_int_eq(times(html, "<td>/p0/<br>/p1/<br>"), 1);
+    ck_assert_int_eq(times(html, "/p19/<br><span class=\"small\">and 10 more</span></td>"), 1);
+    ck_assert_int_eq(times(html, "/p20/"), 0);
 }
 END_TEST
 
@@ -304,6 +335,7 @@ int main(void)
 
     tcase_add_test(tc, text_of_others_is_harmless_in_every_page);
     tcase_add_test(tc, every_control_has_a_label);
+    tcase_add_test(tc, paths_and_who_is_usable_stand_in_the_table_of_the_balancer);
     tcase_add_test(tc, every_field_has_its_control);
     tcase_add_test(tc, no_form_where_the_nonce_is_none);
     tcase_add_test(tc, chart_says_what_it_shows);
