@@ -220,13 +220,33 @@ sub row_tunnels {
 
 # ---- lanes ----
 
+# A page of a server that is ours.
+sub page {
+    my ($s, $path) = @_;
+    my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $server{$s}{port}, Timeout => 2) or return '';
+    print $sock "GET $path HTTP/1.0\r\nHost: localhost\r\n\r\n";
+    local $/ = undef;
+    return <$sock> // '';
+}
+
+# Turns of its loops in all rows: how many, how many took no more than 5 ms, and more than 20 ms.
+sub turns {
+    my %seen;
+    for my $s (grep { /^ours/ } @names) {
+        my $text = page($s, '/metrics');
+        my ($all) = $text =~ /^rproxy_loop_turn_seconds_count (\d+)/m or next;
+        my ($quick) = $text =~ /^rproxy_loop_turn_seconds_bucket\{le="0\.005"\} (\d+)/m;
+        my ($slow) = $text =~ /^rproxy_loop_slow_turns_total (\d+)/m;
+        $seen{$s} = {turns => $all, quick => $quick, slow => $slow} if $all;
+    }
+    return \%seen;
+}
+
 # Lines of mod_status that count requests by lane, where the modules have them.
 sub lanes {
     my %count;
     for my $s (grep { /^ours/ } @names) {
-        my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $server{$s}{port}, Timeout => 2) or next;
-        print $sock "GET /server-status?auto HTTP/1.0\r\nHost: localhost\r\n\r\n";
-        my $text = do { local $/; <$sock> };
+        my $text = page($s, '/server-status?auto');
         my %lane = $text =~ /^RProxyLane(\w+):\s+(\d+)/mg;
         $count{$s} = \%lane if %lane;
     }
@@ -294,6 +314,11 @@ sub report {
         my $lane = $result{lanes}{$name};
         $text .= "; lanes of $name: " . join ', ', map { "$_ $lane->{$_}" } sort keys %$lane;
     }
+    for my $name (sort keys %{$result{turns} || {}}) {
+        my $seen = $result{turns}{$name};
+        $text .= sprintf '; loop of %s: %d turns, %.3f %% of them within 5 ms, %d over 20 ms', $name, $seen->{turns},
+            100 * $seen->{quick} / $seen->{turns}, $seen->{slow};
+    }
     return "$text.\n";
 }
 
@@ -328,6 +353,7 @@ for my $row (@rows) {
         : $row eq 'syscalls' ? row_syscalls() : $row =~ /^p99-(.*)/ ? row_p99($1) : $row eq 'waiting' ? row_waiting() : row_tunnels();
     $result{lanes} = lanes() if $row eq 'balancer';
 }
+$result{turns} = turns();
 my $machine = machine();
 $lost = kernel_loss() - $lost;
 my $report = report($machine, $lost);

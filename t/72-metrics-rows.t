@@ -84,14 +84,14 @@ $_->close for @open;
 is_now($own, 'rproxy_client_connections', worker => undef);
 my $taken = value('rproxy_client_connections_taken_total', worker => undef);
 is value('rproxy_client_connections_taken_total', worker => undef), $taken + 1, 'rproxy_client_connections_taken_total by one: the next that asks';
-my ($turns, $busy) = map { value($_, worker => undef) } qw(rproxy_loop_turns_total rproxy_loop_busy_seconds_total);
+my ($turns, $busy) = map { value($_, worker => undef) } qw(rproxy_loop_turn_seconds_count rproxy_loop_turn_seconds_sum);
 my $c = RProxy::Client->new($s);
 for (1 .. 50) { $c->request('GET', '/p/id/1'); $c->response }
-cmp_ok value('rproxy_loop_turns_total', worker => undef), '>=', $turns + 50, 'rproxy_loop_turns_total by one or more for each request';
-my $spent = value('rproxy_loop_busy_seconds_total', worker => undef) - $busy;
-ok $spent > 50e-6 && $spent < 30, 'rproxy_loop_busy_seconds_total by the time of 50 requests' or diag($spent);
-cmp_ok value('rproxy_loop_slow_turns_total', worker => undef), '<=', value('rproxy_loop_turns_total', worker => undef) / 10, 'rproxy_loop_slow_turns_total: few';
-$tested{"rproxy_$_"} = 1 for qw(client_connections_taken_total loop_turns_total loop_busy_seconds_total loop_slow_turns_total);
+cmp_ok value('rproxy_loop_turn_seconds_count', worker => undef), '>=', $turns + 50, 'rproxy_loop_turn_seconds by one or more for each request';
+my $spent = value('rproxy_loop_turn_seconds_sum', worker => undef) - $busy;
+ok $spent > 50e-6 && $spent < 30, 'rproxy_loop_turn_seconds by the time of 50 requests' or diag($spent);
+cmp_ok value('rproxy_loop_slow_turns_total', worker => undef), '<=', value('rproxy_loop_turn_seconds_count', worker => undef) / 10, 'rproxy_loop_slow_turns_total: few';
+$tested{"rproxy_$_"} = 1 for qw(client_connections_taken_total loop_turn_seconds loop_slow_turns_total);
 
 # --- requests ---
 for my $status (200, 302, 404, 503) {

@@ -41,8 +41,7 @@ struct rp_loop_t {
         rp_post_t *posts;  /* newest first */
         int stop;
     } shared;
-    rp_loop_stat_t stat;
-    rp_child_stat_t *shared_stat; /* of all loops of the child, or NULL */
+    rp_child_stat_t *stat; /* of all loops of the child, or NULL */
 };
 
 /* ---- life ---- */
@@ -275,36 +274,17 @@ void rp_loop_timer_cancel(rp_loop_t *loop, rp_timer_t *timer)
 
 /* ---- run ---- */
 
-static void count_turn(rp_loop_t *loop, apr_interval_time_t us)
+static void count_turn(const rp_loop_t *loop, apr_interval_time_t us)
 {
-    rp_loop_stat_t *s = &loop->stat;
-
-    __atomic_store_n(&s->turns, s->turns + 1, __ATOMIC_RELAXED);
-    __atomic_store_n(&s->busy_us, s->busy_us + (apr_uint64_t)us, __ATOMIC_RELAXED);
-    if (us > RP_LOOP_SLOW_US) {
-        __atomic_store_n(&s->slow_turns, s->slow_turns + 1, __ATOMIC_RELAXED);
-    }
-    if (loop->shared_stat != NULL) {
-        rp_stat_add(&loop->shared_stat->turns, 1);
-        rp_stat_add(&loop->shared_stat->busy_us, (apr_uint64_t)us);
-        rp_stat_add(&loop->shared_stat->slow_turns, us > RP_LOOP_SLOW_US);
-    }
-    if ((apr_uint64_t)us > s->longest_us) {
-        __atomic_store_n(&s->longest_us, (apr_uint64_t)us, __ATOMIC_RELAXED);
+    if (loop->stat != NULL) {
+        rp_histogram_add(&loop->stat->turn, us);
+        rp_stat_add(&loop->stat->slow_turns, us > RP_LOOP_SLOW_US);
     }
 }
 
 void rp_loop_count_in(rp_loop_t *loop, rp_child_stat_t *stat)
 {
-    loop->shared_stat = stat;
-}
-
-void rp_loop_stat(const rp_loop_t *loop, rp_loop_stat_t *out)
-{
-    out->turns = __atomic_load_n(&loop->stat.turns, __ATOMIC_RELAXED);
-    out->busy_us = __atomic_load_n(&loop->stat.busy_us, __ATOMIC_RELAXED);
-    out->slow_turns = __atomic_load_n(&loop->stat.slow_turns, __ATOMIC_RELAXED);
-    out->longest_us = __atomic_load_n(&loop->stat.longest_us, __ATOMIC_RELAXED);
+    loop->stat = stat;
 }
 
 static apr_interval_time_t may_wait(const rp_loop_t *loop)

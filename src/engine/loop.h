@@ -27,14 +27,7 @@ struct rp_post_t {
 /** Events of a descriptor: RP_EV_* bits. */
 typedef void (*rp_watch_fn)(void *baton, unsigned events);
 
-/** Figures of a loop; written by its thread, read by any (relaxed atomics). */
-typedef struct rp_loop_stat_t {
-    apr_uint64_t turns;         /**< times that it woke up */
-    apr_uint64_t busy_us;       /**< time it did not wait */
-    apr_uint64_t slow_turns;    /**< turns over RP_LOOP_SLOW_US */
-    apr_uint64_t longest_us;    /**< the longest turn */
-} rp_loop_stat_t;
-
+/** A turn that takes longer is a slow one: everybody else on the loop waited meanwhile. */
 #define RP_LOOP_SLOW_US 20000
 
 /** Make a loop; nothing runs yet. pool: the child's, outlives it. */
@@ -43,7 +36,7 @@ apr_status_t rp_loop_create(rp_loop_t **out, apr_pool_t *pool, int index) RP_WAR
 void rp_loop_run(rp_loop_t *loop);
 /** Let rp_loop_run return after the turn under way. Any thread, also twice. */
 void rp_loop_stop(rp_loop_t *loop);
-/** Count turns there as well; before the thread runs. stat outlives the loop. */
+/** Where turns are counted; before the thread runs. Without it they are not. stat outlives the loop. */
 void rp_loop_count_in(rp_loop_t *loop, rp_child_stat_t *stat);
 /** Its thread is gone: call what was posted or deferred and came too late for it. */
 void rp_loop_drain(rp_loop_t *loop);
@@ -71,8 +64,6 @@ apr_time_t rp_loop_now_us(const rp_loop_t *loop);
 apr_time_t rp_loop_clock(rp_loop_t *loop);
 /** Number given to rp_loop_create. */
 int rp_loop_index(const rp_loop_t *loop);
-/** Any thread. */
-void rp_loop_stat(const rp_loop_t *loop, rp_loop_stat_t *out);
 /** 1 on the thread that runs it. */
 int rp_loop_is_current(const rp_loop_t *loop);
 

@@ -18,8 +18,4 @@ void rp_count_failover(const rp_worker_t *left, rp_reason_e reason);
 /** A request was answered with an HTTP status; others than 100 to 599 do not count. */
 void rp_count_answer(rp_worker_stat_t *stat, int status);
 
-void rp_histogram_add(rp_histogram_t *h, apr_interval_time_t us);
-/** Upper bounds in microseconds, ascending, RP_HISTOGRAM_BOUNDS of them; a time that equals one is below it. */
-extern const apr_uint32_t rp_histogram_bounds_us[RP_HISTOGRAM_BOUNDS];
-
 #endif

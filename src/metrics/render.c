@@ -175,7 +175,6 @@ static void put_record(out_t *o, const rp_metric_t *m, const rp_metric_labels_t 
 {
     const void *member = (const char *)record + m->offset;
     apr_uint64_t n = 0;
-    char text[32];
 
     switch (m->how) {
     case RP_READ_U32:
@@ -190,10 +189,6 @@ static void put_record(out_t *o, const rp_metric_t *m, const rp_metric_labels_t 
             return;
         }
         break;
-    case RP_READ_US:
-        put_start(o, m, rp_metric_suffix(m->type), labels, NULL);
-        putf(o, "%s\n", seconds(text, sizeof(text), *(const apr_uint64_t *)member));
-        return;
     case RP_READ_HUNDREDTHS:
         n = *(const apr_uint32_t *)member;
         put_start(o, m, rp_metric_suffix(m->type), labels, NULL);

@@ -56,7 +56,6 @@ typedef enum rp_metric_read_e {
     RP_READ_U32 = 0,
     RP_READ_U64,
     RP_READ_U64_SET,   /**< no line while it is 0 */
-    RP_READ_US,        /**< apr_uint64_t microseconds, shown as seconds */
     RP_READ_HUNDREDTHS,/**< apr_uint32_t, 100 times the value */
     RP_READ_BITS,      /**< apr_uint32_t, a line for each bit that has a name: 0 or 1 */
     RP_READ_ARRAY,     /**< of apr_uint64_t, a line for each place that has a name */

@@ -358,9 +358,9 @@ static void tell_loops(void *ctx, pid_t pid, const rp_child_stat_t *stat)
     rproxy_loops_t out = {.pid = (int)pid,
                           .connections = __atomic_load_n(&stat->connections, __ATOMIC_RELAXED),
                           .adopted = __atomic_load_n(&stat->adopted, __ATOMIC_RELAXED),
-                          .turns = __atomic_load_n(&stat->turns, __ATOMIC_RELAXED),
+                          .turns = rp_histogram_times(&stat->turn),
                           .slow_turns = __atomic_load_n(&stat->slow_turns, __ATOMIC_RELAXED),
-                          .busy_us = __atomic_load_n(&stat->busy_us, __ATOMIC_RELAXED)};
+                          .busy_us = __atomic_load_n(&stat->turn.sum_us, __ATOMIC_RELAXED)};
 
     look->tell(look->ctx, &out);
 }

@@ -8,8 +8,9 @@
 #define RP_UPSTREAM_STAT_H
 
 #include <apr.h>
+#include <apr_time.h>
 
-#define RP_STAT_LAYOUT 1u
+#define RP_STAT_LAYOUT 2u
 #define RP_STAT_REASONS 32   /**< room for rp_reason_e */
 #define RP_STAT_REFUSALS 16  /**< room for rp_refuse_e */
 #define RP_STAT_CLASSES 5    /**< 1xx to 5xx */
@@ -45,10 +46,19 @@ typedef struct rp_worker_stat_t {
 typedef struct rp_child_stat_t {
     apr_uint64_t connections;      /**< now: client connections that its event loops own */
     apr_uint64_t adopted;          /**< client connections that they have taken */
-    apr_uint64_t turns, slow_turns, busy_us; /**< of its event loops: see rp_loop_stat_t */
+    apr_uint64_t slow_turns;       /**< of its event loops: those over RP_LOOP_SLOW_US */
     apr_uint64_t scrapes;          /**< pages of metrics written */
+    rp_histogram_t turn;           /**< turns of its event loops, from wake-up to the next wait */
     apr_uint64_t room[10];
 } rp_child_stat_t;
+
+/** Upper bounds in microseconds, ascending; a time that equals one is below it. */
+extern const apr_uint32_t rp_histogram_bounds_us[RP_HISTOGRAM_BOUNDS];
+
+/** Any thread, no lock; less than 0 counts as 0. */
+void rp_histogram_add(rp_histogram_t *h, apr_interval_time_t us);
+/** How many times it has counted. Any thread. */
+apr_uint64_t rp_histogram_times(const rp_histogram_t *h);
 
 static inline void rp_stat_add(apr_uint64_t *counter, apr_uint64_t n)
 {

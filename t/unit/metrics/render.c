@@ -63,7 +63,7 @@ START_TEST(lines_of_the_old_format)
     workers[0].stat.answered[1] = 7;
     workers[0].stat.sent = 18446744073709551615u;
     workers[0].max = 5;
-    process.stat.busy_us = 1500000;
+    process.stat.turn.sum_us = 1500000;
     (void)rendered(RP_METRICS_TEXT);
     ck_line("# TYPE rproxy_requests_total counter");
     ck_line("rproxy_requests_total" A ",class=\"2xx\"} 7");
@@ -72,7 +72,7 @@ START_TEST(lines_of_the_old_format)
     ck_line("# TYPE rproxy_build_info gauge");
     ck_line("rproxy_build_info{version=\"1.2.3\"} 1");
     ck_line("rproxy_scrapes_total 0");
-    ck_line("rproxy_loop_busy_seconds_total 1.5");
+    ck_line("rproxy_loop_turn_seconds_sum 1.5");
     ck_line("rproxy_sent_bytes_total" A "} 18446744073709551615");
     ck_line("rproxy_pool_max_connections" A "} 5");
     ck_assert_ptr_nonnull(strstr(text, "# HELP rproxy_requests_total Requests by"));
