@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "engine/gate.h"
+#include "engine/hello_time.h"
 #include "engine/listener.h"
 #include "engine/tunnels.h"
 #include "upstream/buffer.h"
@@ -211,6 +212,9 @@ static void on_care(rp_timer_t *t, apr_time_t now_us)
 
     rp_pool_maintain(el->endpoints, now_us);
     look_at_listener(el);
+    if (el == engine.loops) { /* one of them is enough */
+        rp_hello_expire(el->server, now_us);
+    }
     if (el->stopping && rp_tunnels_must_end(now_us) && end_tunnels(el)) {
         next_us = 0; /* the next turn: others come first */
     }

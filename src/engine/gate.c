@@ -17,6 +17,7 @@
 #include <mpm_common.h>
 #include <strings.h>
 
+#include "engine/hello_time.h"
 #include "engine/listener.h"
 #include "wire/headers.h"
 
@@ -62,7 +63,12 @@ static int gate_tls(conn_rec *c)
     apr_status_t rv = ap_get_brigade(c->input_filters, bb, AP_MODE_INIT, APR_NONBLOCK_READ, 0);
 
     apr_brigade_destroy(bb);
-    return APR_STATUS_IS_EAGAIN(rv) ? wait_for(c, CONN_SENSE_WANT_READ) : DECLINED; /* mod_ssl's own hook deals with failures */
+    if (APR_STATUS_IS_EAGAIN(rv)) {
+        rp_hello_wait(c);
+        return wait_for(c, CONN_SENSE_WANT_READ);
+    }
+    rp_hello_over(c);
+    return DECLINED; /* mod_ssl's own hook deals with failures */
 }
 
 /* mod_http2 looks for its preface by a read that waits: let it come first, or something else. */
@@ -114,6 +120,7 @@ static int adopt(conn_rec *c)
     ap_set_module_config(c->conn_config, &rproxy_module, o);
     rp_owned_input_add(o);
     rp_owned_output_add(o);
+    rp_hello_pause(o);
     c->cs->state = CONN_STATE_SUSPENDED;
     return OK;
 }

@@ -8,10 +8,14 @@
 #define DIRECTIVE "RequestReadTimeout"
 #define SECONDS_MOST 1000000 /* more is as good as for ever */
 
-static const rp_head_time_t defaults = {apr_time_from_sec(20), apr_time_from_sec(40), APR_USEC_PER_SEC / 500};
+/** What a client may take its time for. */
+typedef enum stage_e { STAGE_HEADER, STAGE_HANDSHAKE, STAGES } stage_e;
+
+static const char *const keys[STAGES] = {"header=", "handshake="};
+static const rp_head_time_t defaults[STAGES] = {{apr_time_from_sec(20), apr_time_from_sec(40), APR_USEC_PER_SEC / 500}, {0, 0, 0}};
 
 /** Of the configuration read last: server_rec * to rp_head_time_t. */
-static apr_hash_t *by_server;
+static apr_hash_t *by_server[STAGES];
 
 apr_interval_time_t rp_head_time_for(const rp_head_time_t *ht, apr_size_t bytes)
 {
@@ -49,15 +53,15 @@ static void parse_value(const char *value, rp_head_time_t *out)
     }
 }
 
-int rp_head_time_parse(const char *args, rp_head_time_t *out)
+int rp_head_time_parse(const char *args, const char *key, rp_head_time_t *out)
 {
-    static const char key[] = "header=";
+    apr_size_t len = strlen(key);
     int found = 0;
 
     while (*args != '\0') {
         args += strspn(args, " \t\"'");
-        if (!strncasecmp(args, key, sizeof(key) - 1)) {
-            parse_value(args + sizeof(key) - 1, out);
+        if (!strncasecmp(args, key, len)) {
+            parse_value(args + len, out);
             found = 1;
         }
         args += strcspn(args, " \t");
@@ -69,11 +73,11 @@ int rp_head_time_parse(const char *args, rp_head_time_t *out)
 
 #define KEY_LEN ((apr_ssize_t)sizeof(void *)) /* the address of a server */
 
-static rp_head_time_t *written_for(const server_rec *s) { return apr_hash_get(by_server, &s, KEY_LEN); }
+static rp_head_time_t *written_for(stage_e stage, const server_rec *s) { return apr_hash_get(by_server[stage], &s, KEY_LEN); }
 
-static void set(apr_pool_t *p, const server_rec *s, rp_head_time_t *ht)
+static void set(apr_pool_t *p, stage_e stage, const server_rec *s, rp_head_time_t *ht)
 {
-    apr_hash_set(by_server, apr_pmemdup(p, &s, (apr_size_t)KEY_LEN), KEY_LEN, ht);
+    apr_hash_set(by_server[stage], apr_pmemdup(p, &s, (apr_size_t)KEY_LEN), KEY_LEN, ht);
 }
 
 /* ---- the tree ---- */
@@ -91,17 +95,21 @@ static server_rec *server_at(server_rec *s, const ap_directive_t *node)
 
 static void note(apr_pool_t *p, const server_rec *s, const char *args)
 {
-    rp_head_time_t *ht = written_for(s);
-    rp_head_time_t said;
+    stage_e stage;
 
-    if (!rp_head_time_parse(args, &said)) {
-        return;
+    for (stage = 0; stage < STAGES; stage++) {
+        rp_head_time_t *ht = written_for(stage, s);
+        rp_head_time_t said;
+
+        if (!rp_head_time_parse(args, keys[stage], &said)) {
+            continue;
+        }
+        if (ht == NULL) {
+            ht = apr_palloc(p, sizeof(*ht));
+            set(p, stage, s, ht);
+        }
+        *ht = said;
     }
-    if (ht == NULL) {
-        ht = apr_palloc(p, sizeof(*ht));
-        set(p, s, ht);
-    }
-    *ht = said;
 }
 
 static void walk(apr_pool_t *p, server_rec *main_server, server_rec *s, const ap_directive_t *node)
@@ -121,24 +129,39 @@ static void walk(apr_pool_t *p, server_rec *main_server, server_rec *s, const ap
     }
 }
 
-void rp_head_time_read(apr_pool_t *p, server_rec *main_server, const ap_directive_t *tree)
+/* Virtual hosts inherit what the main server says. */
+static void inherit(apr_pool_t *p, stage_e stage, const server_rec *main_server)
 {
-    server_rec *s;
-    rp_head_time_t *ht;
+    rp_head_time_t *ht = written_for(stage, main_server);
+    const server_rec *s;
 
-    by_server = apr_hash_make(p);
-    walk(p, main_server, main_server, tree);
-    ht = written_for(main_server);
-    for (s = main_server; s != NULL && ht != NULL; s = s->next) { /* virtual hosts inherit it */
-        if (written_for(s) == NULL) {
-            set(p, s, ht);
+    for (s = main_server; s != NULL && ht != NULL; s = s->next) {
+        if (written_for(stage, s) == NULL) {
+            set(p, stage, s, ht);
         }
     }
 }
 
-const rp_head_time_t *rp_head_time_of(const server_rec *s)
+void rp_head_time_read(apr_pool_t *p, server_rec *main_server, const ap_directive_t *tree)
 {
-    const rp_head_time_t *ht = by_server != NULL ? written_for(s) : NULL;
+    stage_e stage;
 
-    return ht != NULL ? ht : &defaults;
+    for (stage = 0; stage < STAGES; stage++) {
+        by_server[stage] = apr_hash_make(p);
+    }
+    walk(p, main_server, main_server, tree);
+    for (stage = 0; stage < STAGES; stage++) {
+        inherit(p, stage, main_server);
+    }
 }
+
+static const rp_head_time_t *of(stage_e stage, const server_rec *s)
+{
+    const rp_head_time_t *ht = by_server[stage] != NULL ? written_for(stage, s) : NULL;
+
+    return ht != NULL ? ht : &defaults[stage];
+}
+
+const rp_head_time_t *rp_head_time_of(const server_rec *s) { return of(STAGE_HEADER, s); }
+
+const rp_head_time_t *rp_head_time_handshake(const server_rec *s) { return of(STAGE_HANDSHAKE, s); }

@@ -12,6 +12,8 @@
 #include <http_request.h>
 #include <mod_core.h>
 
+#include "engine/hello_time.h"
+
 #define LINGER_STEP_US 2000000     /* the client may be silent for that long after our end ... */
 #define LINGER_MOST_US 30000000    /* ... and take that long in all */
 #define HOOKS_MAX_US 5000          /* longer than that a request's hooks may not hold the loop */
@@ -291,6 +293,9 @@ static void start_request(rp_owned_t *o)
     o->trimmed = o->lean;
     o->lane = RP_LANE_INLINE;
     c->cs->state = CONN_STATE_PROCESSING;
+    if (o->paused != NULL) {
+        rp_hello_resume(o);
+    }
     r = ap_read_request(c);
     o->r = r;
     if (r == NULL) { /* refused and logged, or nothing but an end */

@@ -128,6 +128,8 @@ struct rp_owned_t {
     int trimmed;                 /**< nothing has happened since memory was given back */
     int lean;                    /**< it has but what a request needs to wait */
     int lent;                    /**< blocks of the loop that its allocator has */
+    ap_filter_rec_t *paused;     /**< mod_reqtimeout's input filter, taken out until the first request, or NULL: hello_time.c */
+    void *paused_ctx;
     int head_late;               /**< the time for the head is over */
 
     /* output: filter_out.c */

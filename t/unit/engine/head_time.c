@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How long a request head may take: what lines of mod_reqtimeout mean. */
+/* How long a request head or a handshake may take: what lines of mod_reqtimeout mean. */
 #include "../pool_case.h"
 
 #include "engine/head_time.h"
@@ -10,27 +10,31 @@ START_TEST(lines)
 {
     static const struct {
         const char *args;
+        const char *key;
         int found, first, most;
         apr_interval_time_t byte_us;
     } rows[] = {
-        {"header=10", 1, 10, 0, 0},
-        {"header=0", 1, 0, 0, 0},
-        {"header=20-40,MinRate=500", 1, 20, 40, 2000},
-        {"HEADER=5-7,minrate=1", 1, 5, 7, SEC},
-        {"header=5,MinRate=1000", 1, 5, 0, 1000},
-        {"body=9 header=8 handshake=7", 1, 8, 0, 0},
-        {"\"header=8\"", 1, 8, 0, 0},
-        {"header=8 header=9-10,MinRate=2", 1, 9, 10, SEC / 2},
-        {"header=99999999999999", 1, 1000000, 0, 0},
-        {"body=20,MinRate=500", 0, 0, 0, 0},
-        {"", 0, 0, 0, 0},
+        {"header=10", "header=", 1, 10, 0, 0},
+        {"header=0", "header=", 1, 0, 0, 0},
+        {"header=20-40,MinRate=500", "header=", 1, 20, 40, 2000},
+        {"HEADER=5-7,minrate=1", "header=", 1, 5, 7, SEC},
+        {"header=5,MinRate=1000", "header=", 1, 5, 0, 1000},
+        {"body=9 header=8 handshake=7", "header=", 1, 8, 0, 0},
+        {"\"header=8\"", "header=", 1, 8, 0, 0},
+        {"header=8 header=9-10,MinRate=2", "header=", 1, 9, 10, SEC / 2},
+        {"header=99999999999999", "header=", 1, 1000000, 0, 0},
+        {"body=20,MinRate=500", "header=", 0, 0, 0, 0},
+        {"handshake=5", "handshake=", 1, 5, 0, 0},
+        {"header=20 HandShake=5-9,MinRate=100 body=3", "handshake=", 1, 5, 9, 10000},
+        {"header=20-40,MinRate=500", "handshake=", 0, 0, 0, 0},
+        {"", "header=", 0, 0, 0, 0},
     };
     int i;
 
     for (i = 0; i < ROWS(rows); i++) {
         rp_head_time_t ht = {0};
 
-        ck_assert_msg(rp_head_time_parse(rows[i].args, &ht) == rows[i].found, "%s", rows[i].args);
+        ck_assert_msg(rp_head_time_parse(rows[i].args, rows[i].key, &ht) == rows[i].found, "%s", rows[i].args);
         ck_assert_msg(ht.first_us == (apr_interval_time_t)rows[i].first * SEC, "%s", rows[i].args);
         ck_assert_msg(ht.most_us == (apr_interval_time_t)rows[i].most * SEC, "%s", rows[i].args);
         ck_assert_msg(ht.byte_us == rows[i].byte_us, "%s", rows[i].args);
