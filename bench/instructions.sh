@@ -6,6 +6,8 @@
 #
 #   ours, mod_proxy   a whole request, with only that proxy loaded; ours takes the lane that it takes by itself, on an event loop
 #   blocking          ours with the event loops off, on a thread of the MPM
+#   uncounted         ours, built in a copy from which metrics and the view of what is under way are taken out (uncounted.pl); ends with 1 when ours needs
+#                     more than 3 % more instructions
 #   redirect          `Redirect 204` by httpd without any proxy: what both pay before any proxying
 #   own part          total minus redirect
 #   balancer2, balancer100   a whole request through a balancer of so many members; ends with 1 when that is too much more than ours
@@ -21,7 +23,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=${1:-$here/../build}
 lines=${2:-40}
-what=${RPROXY_BENCH:-"ours blocking mod_proxy redirect"}
+what=${RPROXY_BENCH:-"ours uncounted blocking mod_proxy redirect"}
 few=500 many=2500 # requests of the two runs
 httpd=${HTTPD:-/usr/sbin/apache2}
 modules=${HTTPD_MODULES:-/usr/lib/apache2/modules}
@@ -58,6 +60,17 @@ END
 wait_file() {
     perl -e 'for (1 .. 600) { exit 0 if -s $ARGV[0]; select undef, undef, undef, 0.1 } exit 1' "$1" ||
         { echo "$2 did not start" >&2; cat "$dir"/*.log >&2; exit 1; }
+}
+
+# A module without metrics, configured like the one of the build directory; leaves it as $dir/copy-build/.libs/mod_rproxy.so
+build_uncounted() {
+    mkdir "$dir/copy" "$dir/copy-build"
+    { sh "$here/../scripts/list-files.sh"; (cd "$here/.." && ls -d configure aclocal.m4 Makefile.in build-aux m4 2>/dev/null); } | sort -u |
+        tar -C "$here/.." -T - -cf - | tar -C "$dir/copy" -xf -
+    perl "$here/uncounted.pl" "$dir/copy"
+    [ -x "$dir/copy/configure" ] || (cd "$dir/copy" && autoreconf -fi) >"$dir/copy.log" 2>&1
+    (cd "$dir/copy-build" && eval "\"$dir/copy/configure\" -q $("$build/config.status" --config)" && make -s mod_rproxy.la) >>"$dir/copy.log" 2>&1 ||
+        { tail -n 20 "$dir/copy.log" >&2; exit 1; }
 }
 
 # The configuration of one server: $1 its directory, $2 its port, $3 lines for the proxy
@@ -128,13 +141,18 @@ backend=$!
 wait_file "$dir/port" "the backend"
 port1=$(head -n 1 "$dir/port")
 pass="ProxyPass /p http://127.0.0.1:$port1/"
-ours='' blocking='' mod_proxy='' redirect='' balanced='' show=ours
+ours='' uncounted='' blocking='' mod_proxy='' redirect='' balanced='' show=ours
 for name in $what; do
     case $name in
     ours)
         measure ours /p/1k "LoadModule rproxy_module $build/.libs/mod_rproxy.so
 $pass"
         ours=$cost ;;
+    uncounted)
+        build_uncounted
+        measure uncounted /p/1k "LoadModule rproxy_module $dir/copy-build/.libs/mod_rproxy.so
+$pass"
+        uncounted=$cost ;;
     blocking)
         measure blocking /p/1k "LoadModule rproxy_module $build/.libs/mod_rproxy.so
 RProxyEventLoop off
@@ -189,14 +207,19 @@ SetHandler rproxy-metrics
     redirect)
         measure redirect /r204 ''
         redirect=$cost ;;
-    *) echo "nothing is called \"$name\"; there are ours, blocking, balancer2, balancer100, balancer100-bytraffic, balancer100-bybusyness, balancer100-standby, page-manager, page-api, page-metrics, many, mod_proxy, redirect" >&2; exit 2 ;;
+    *) echo "nothing is called \"$name\"; there are ours, uncounted, blocking, balancer2, balancer100, balancer100-bytraffic, balancer100-bybusyness, balancer100-standby, page-manager, page-api, page-metrics, many, mod_proxy, redirect" >&2; exit 2 ;;
     esac
 done
 if [ "$ours" ] && [ "$redirect" ]; then printf '%-10s %7d own part\n' ours $((ours - redirect)); fi
 if [ "$blocking" ] && [ "$redirect" ]; then printf '%-10s %7d own part\n' blocking $((blocking - redirect)); fi
 if [ "$mod_proxy" ] && [ "$redirect" ]; then printf '%-10s %7d own part\n' mod_proxy $((mod_proxy - redirect)); fi
-# A balancer may cost so much more than one worker, in percent
 status=0
+if [ "$ours" ] && [ "$uncounted" ]; then
+    printf '%-10s %7d for metrics and the view of what is under way: %s %%, at most 3 %%\n' ours $((ours - uncounted)) \
+        "$(awk "BEGIN { printf \"%.1f\", 100 * ($ours - $uncounted) / $uncounted }")"
+    [ $(((ours - uncounted) * 100)) -le $((uncounted * 3)) ] || status=1
+fi
+# A balancer may cost so much more than one worker, in percent
 for one in $balanced; do
     [ "$ours" ] || continue
     name=${one%=*}

@@ -12,7 +12,7 @@ my $build = dirname(dirname(own_module_file('rproxy')));
 my $dir   = temp_dir('bench');
 my @where = ('--build', $build, '--httpd', httpd(), '--moddir', dirname(module_file('alias')));
 
-plan tests => 14, need {needs(qw(rproxy rproxy_balancer rproxy_reverse alias ssl http2 rewrite headers status))};
+plan tests => 15, need {needs(qw(rproxy rproxy_balancer rproxy_reverse alias ssl http2 rewrite headers status))};
 
 sub slurp { my ($f) = @_; open my $in, '<', $f or return ''; local $/; return scalar <$in>; }
 
@@ -60,3 +60,8 @@ $result = eval { decode_json(slurp("$dir/lane.json")) } // {};
 cmp_ok($result->{ours}{us} // 0, '>', 0, 'ours was measured');
 is($result->{ours}{errors}, 0, 'without an error');
 like($said, qr/own part.*mod_proxy/, 'the own parts are compared');
+
+# ---- the copy without metrics: what is taken out is still there
+
+system 'cp', '-R', top_dir() . '/src', $dir;
+is(system($^X, "$bench/uncounted.pl", $dir), 0, 'uncounted.pl finds what counts');
