@@ -21,6 +21,7 @@ typedef struct old_t {
     const char *balancer, *url; /**< keys */
     rp_shm_member_t *to;      /**< in the running one, or NULL: it is no longer there */
     apr_uint32_t lease;       /**< of `to`: when it is another one somebody else has that place */
+    apr_uint64_t *passed;     /**< of each counter, how much of it the running ones have; shared by all processes */
 } old_t;
 
 /** A generation. */
@@ -28,6 +29,8 @@ typedef struct generation_t {
     apr_pool_t *pool;
     void *mapped;
     apr_size_t mapped_size;
+    void *passed;              /**< memory for all of its members' */
+    apr_size_t passed_size;
     rp_shm_map_t map;
     apr_array_header_t *members; /**< of old_t */
 } generation_t;
@@ -39,6 +42,8 @@ typedef struct late_t {
     generation_t *all[RP_LATE_MAX];
 } late_t;
 
+#define LATE_SIZE (sizeof(late_t) + sizeof(generation_t) + sizeof(old_t)) /* other structs, another size */
+
 static late_t *late; /* of this process, or NULL */
 
 static late_t *late_get(apr_pool_t *process_pool)
@@ -48,13 +53,13 @@ static late_t *late_get(apr_pool_t *process_pool)
 
     apr_pool_userdata_get(&found, LATE_KEY, process_pool);
     out = found;
-    if (out != NULL && out->magic == MAGIC && out->layout == RP_SHM_LAYOUT && out->size == sizeof(*out) + sizeof(old_t)) {
+    if (out != NULL && out->magic == MAGIC && out->layout == RP_SHM_LAYOUT && out->size == LATE_SIZE) {
         return out;
     }
     out = apr_pcalloc(process_pool, sizeof(*out));
     out->magic = MAGIC;
     out->layout = RP_SHM_LAYOUT;
-    out->size = sizeof(*out) + sizeof(old_t);
+    out->size = LATE_SIZE;
     (void)apr_pool_userdata_set(out, LATE_KEY, NULL, process_pool);
     return out;
 }
@@ -63,21 +68,27 @@ static late_t *late_get(apr_pool_t *process_pool)
 
 static apr_uint64_t *counters_of(rp_shm_member_t *shm) { return &shm->elected; }
 
-static void counters_move(rp_shm_member_t *to, rp_shm_member_t *from)
+/* What a counter has and the running one has not yet: once, whoever else does the same. The counter stays, as old children show it. */
+static apr_uint64_t counter_late(const apr_uint64_t *counter, apr_uint64_t *passed)
 {
-    for (apr_size_t i = 0; i < COUNTERS; i++) {
-        apr_uint64_t *word = &counters_of(from)[i];
+    apr_uint64_t had = __atomic_load_n(passed, __ATOMIC_ACQUIRE), has = __atomic_load_n(counter, __ATOMIC_RELAXED);
 
-        if (__atomic_load_n(word, __ATOMIC_RELAXED) != 0) {
-            __atomic_fetch_add(&counters_of(to)[i], __atomic_exchange_n(word, 0, __ATOMIC_ACQ_REL), __ATOMIC_RELAXED);
+    while (has > had) {
+        if (__atomic_compare_exchange_n(passed, &had, has, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+            return has - had;
         }
     }
+    return 0;
 }
 
-static void counters_take_off(rp_shm_member_t *from, const rp_shm_member_t *kept)
+static void counters_move(const old_t *old)
 {
     for (apr_size_t i = 0; i < COUNTERS; i++) {
-        __atomic_fetch_sub(&counters_of(from)[i], (&kept->elected)[i], __ATOMIC_ACQ_REL);
+        apr_uint64_t n = counter_late(&counters_of(old->shm)[i], &old->passed[i]);
+
+        if (n != 0) {
+            __atomic_fetch_add(&counters_of(old->to)[i], n, __ATOMIC_RELAXED);
+        }
     }
 }
 
@@ -127,8 +138,9 @@ static void balancer_add(generation_t *g, const rp_balancer_t *b, const rp_kept_
             if (has_url(shm, settings.url)) {
                 old_t *old = apr_array_push(g->members);
 
-                *old = (old_t){shm, apr_pstrdup(g->pool, b->key), apr_pstrdup(g->pool, settings.url), NULL, 0};
-                counters_take_off(shm, &kept->members[k]);
+                *old = (old_t){shm, apr_pstrdup(g->pool, b->key), apr_pstrdup(g->pool, settings.url), NULL, 0,
+                               (apr_uint64_t *)g->passed + (apr_size_t)(g->members->nelts - 1) * COUNTERS};
+                memcpy(old->passed, (const char *)&kept->members[k] + offsetof(rp_shm_member_t, elected), COUNTERS * sizeof(*old->passed));
                 break;
             }
         }
@@ -140,11 +152,33 @@ static void generation_drop(late_t *l, int i)
     generation_t *g = l->all[i];
 
     (void)munmap(g->mapped, g->mapped_size);
+    (void)munmap(g->passed, g->passed_size);
     apr_pool_destroy(g->pool);
     l->n--;
     for (; i < l->n; i++) {
         l->all[i] = l->all[i + 1];
     }
+}
+
+/* Both memories of a generation, which is otherwise zero. 0: there is none, and nothing is left behind. */
+static int generation_map(generation_t *g, void *mem, apr_size_t size, const rp_shm_map_t *map)
+{
+    void *again = map_again(mem, size, g);
+
+    if (again == NULL) {
+        return 0;
+    }
+    g->passed_size = (apr_size_t)map->header->nmembers * COUNTERS * sizeof(apr_uint64_t);
+    g->passed = mmap(NULL, g->passed_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (g->passed != MAP_FAILED && rp_shm_check(again, size, &g->map) == RP_SHM_OK
+        && g->map.header->generation == map->header->generation) {
+        return 1;
+    }
+    (void)munmap(g->mapped, g->mapped_size);
+    if (g->passed != MAP_FAILED) {
+        (void)munmap(g->passed, g->passed_size);
+    }
+    return 0;
 }
 
 void rp_late_keep(apr_pool_t *process_pool, void *mem, apr_size_t size, const rp_shm_map_t *map, const apr_array_header_t *balancers)
@@ -153,7 +187,6 @@ void rp_late_keep(apr_pool_t *process_pool, void *mem, apr_size_t size, const rp
     const rp_keep_t *kept = rp_keep_get(process_pool);
     generation_t *g;
     apr_pool_t *pool;
-    void *again;
 
     late = NULL;
     if (kept == NULL || apr_pool_create(&pool, NULL) != APR_SUCCESS) {
@@ -161,8 +194,7 @@ void rp_late_keep(apr_pool_t *process_pool, void *mem, apr_size_t size, const rp
     }
     g = apr_pcalloc(pool, sizeof(*g));
     g->pool = pool;
-    again = map_again(mem, size, g);
-    if (again == NULL || rp_shm_check(again, size, &g->map) != RP_SHM_OK || g->map.header->generation != map->header->generation) {
+    if (!generation_map(g, mem, size, map)) {
         apr_pool_destroy(pool);
         return;
     }
@@ -237,7 +269,7 @@ void rp_late_collect(void)
             const old_t *old = &APR_ARRAY_IDX(g->members, k, const old_t);
 
             if (old->to != NULL && __atomic_load_n(&old->to->lease, __ATOMIC_ACQUIRE) == old->lease) {
-                counters_move(old->to, old->shm);
+                counters_move(old);
             }
         }
     }

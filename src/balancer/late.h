@@ -13,7 +13,7 @@
 #define RP_LATE_MAX 8 /**< generations that still end; what older ones count is lost */
 
 /** Parent, the end of a generation, rp_keep_store is done: mem is the segment of the balancers (of rp_balancer_t *). What was kept of their
- * counters is taken off them, so that all that they have from now on is late. */
+ * counters is noted beside them, so that all that they have above it is late; they themselves go on, as children of that generation show them. */
 void rp_late_keep(apr_pool_t *process_pool, void *mem, apr_size_t size, const rp_shm_map_t *map, const apr_array_header_t *balancers);
 
 /** Parent, the next generation's members are what they will be: find for each old one where it goes on. forgotten: balancers that take nothing

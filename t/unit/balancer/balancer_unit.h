@@ -9,10 +9,12 @@
 
 #include "../pool_case.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <httpd.h>
 #include <http_config.h>
@@ -200,6 +202,30 @@ static void generation_begin(void)
     logged[0] = '\0';
 }
 
+typedef struct segment_t {
+    void *mem;
+    apr_size_t size;
+} segment_t;
+
+static apr_status_t segment_unmap(void *data)
+{
+    segment_t *seg = data;
+
+    return munmap(seg->mem, seg->size) == 0 ? APR_SUCCESS : errno;
+}
+
+/* Shared memory, which can be mapped a second time. */
+static void segment_make(apr_uint32_t nbalancers, apr_uint32_t nmembers)
+{
+    segment_t *seg = apr_palloc(pool, sizeof(*seg));
+
+    seg->size = rp_shm_size(nbalancers, nmembers, 4);
+    seg->mem = mmap(NULL, seg->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(seg->mem, MAP_FAILED);
+    apr_pool_cleanup_register(pool, seg, segment_unmap, apr_pool_cleanup_null);
+    rp_shm_format(seg->mem, seg->size, nbalancers, nmembers, 4, 1, 1, &world_map);
+}
+
 /* All balancers are added: the segment with their slots, and this "child". */
 static void generation_run(void)
 {
@@ -209,8 +235,7 @@ static void generation_run(void)
     for (i = 0; i < world->nelts; i++) {
         n += (apr_uint32_t)APR_ARRAY_IDX(world, i, rp_balancer_t *)->nslots;
     }
-    rp_shm_format(apr_palloc(pool, rp_shm_size((apr_uint32_t)world->nelts, n, 4)), rp_shm_size((apr_uint32_t)world->nelts, n, 4),
-                  (apr_uint32_t)world->nelts, n, 4, 1, 1, &world_map);
+    segment_make((apr_uint32_t)world->nelts, n);
     rp_keep_keys(pool, world);
     for (i = 0; i < world->nelts; i++) {
         rp_balancer_t *b = APR_ARRAY_IDX(world, i, rp_balancer_t *);
@@ -241,7 +266,7 @@ static void generation_run(void)
     rp_live_configure(&world_core);
 }
 
-static void child_begin(void)
+__attribute__((unused)) static void child_begin(void)
 {
     ck_assert_int_eq(rp_live_child_init(world), APR_SUCCESS);
 }
