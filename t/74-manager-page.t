@@ -11,7 +11,7 @@ use RProxy::Client qw(get);
 use RProxy::Env qw(needs wait_until);
 use RProxy::Server;
 
-plan tests => 64, need {needs(qw(rproxy rproxy_balancer slotmem_shm authz_host))};
+plan tests => 65, need {needs(qw(rproxy rproxy_balancer slotmem_shm authz_host))};
 
 my %b = map { $_ => RProxy::Backend->new(name => $_) } qw(a b c);
 my %u = map { $_ => $b{$_}->url } keys %b;
@@ -84,6 +84,8 @@ ok shot('overview'), 'a picture';
 ok wait_until(40, sub { $page->go($home); $page->js("document.querySelectorAll('svg rect.req').length") }), 'a chart is drawn';
 like $page->js("document.querySelector('svg title').textContent"), qr/^last 1 min: 5 requests, 0 of them failed/, 'and said in words';
 is $page->js("document.documentElement.scrollWidth <= window.innerWidth ? 1 : 0"), 1, 'the page is not wider than the window';
+$page->js("document.querySelector('.wide[tabindex]').focus()");
+is $page->js("document.activeElement.getAttribute('aria-label')"), 'Members of balancer://myset', 'a wide table can be scrolled by the keyboard';
 ok shot('chart'), 'a picture';
 
 # --- edits of a member ---

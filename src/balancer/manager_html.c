@@ -18,7 +18,12 @@ static const char style[] =
     "visible"
     "{outline:3px solid #b45309;outline-offset:2px}\n"
     ".skip{position:absolute;left:-100rem}.skip:focus{left:1rem;background:#fff;padding:.3rem}\n"
-    ".wide{overflow-x:auto}table{border-collapse:collapse;margin:.3rem 0 1rem;font-size:.92rem}\n"
+    /* a shadow at the side where more of the table is */
+    ".wide{overflow-x:auto;background:linear-gradient(90deg,#fff 30%,#fff0) left/3rem 100% no-repeat local,"
+    "linear-gradient(270deg,#fff 30%,#fff0) right/3rem 100% no-repeat local,"
+    "linear-gradient(90deg,#0004,#0000) left/.8rem 100% no-repeat scroll,"
+    "linear-gradient(270deg,#0004,#0000) right/.8rem 100% no-repeat scroll}\n"
+    ".wide:focus-visible{outline:3px solid #b45309}table{border-collapse:collapse;margin:.3rem 0 1rem;font-size:.92rem}\n"
     "caption{text-align:left;color:#3d444d;padding:.2rem 0}\n"
     "th,td{border:1px solid #8c959f;padding:.25rem "
     ".5rem;text-align:left;vertical-align:top;font-variant-numeric:tabular-nums}\n"
@@ -281,7 +286,10 @@ static void balancer(rp_text_t *t, const rp_show_t *show, const rp_page_t *page,
         rp_text_add(t, "<p>It has no members.</p>\n");
         return;
     }
-    rp_text_add(t, "<div class=\"wide\"><table><caption>Members; * is not what the configuration says</caption>\n");
+    /* by the keyboard it can be scrolled when it has the focus */
+    rp_text_add(t, "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Members of ");
+    rp_text_esc(t, b->full_name);
+    rp_text_add(t, "\"><table><caption>Members; * is not what the configuration says</caption>\n");
     head_row(t, b);
     for (i = 0; i < b->nmembers; i++) {
         member_row(t, show, page, b, &b->members[i]);
