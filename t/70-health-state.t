@@ -174,7 +174,7 @@ sub times_logged { my ($s, $what) = @_; return scalar(() = substr($s->error_log,
     fresh();
     health('b', 200);
     $b{a}->script($_, "recv body\nhold\n") for '/hang*';
-    my $how   = 'hcmethod=GET hcinterval=200ms hctimeout=20';
+    my $how   = 'hcmethod=GET hcinterval=200ms hctimeout=90';
     my @hangs = map { ("$u{a}/hang$_" => "$how hcuri=/x") } 1 .. 3;
     my $s     = server("ProxyHCTPsize 4\n" . balancer('h', '', @hangs, b => "$how hcuri=/hc"));
     ok $b{a}->await('requests', '>=', 3), 'three checks hang';

@@ -17,7 +17,7 @@ my $loop    = mpm() eq 'event' ? 'on' : 'off';
 my $server  = RProxy::Server->new(modules => ['reqtimeout'], config => <<"CONF");
 RProxyEventLoop $loop
 RequestReadTimeout header=1
-KeepAliveTimeout 20
+KeepAliveTimeout 60
 @{[map { "ProxyPass /$_ @{[$backend->url]}\n<Location /$_>\nRProxyLane $_\n</Location>\n" } @lanes]}
 CONF
 

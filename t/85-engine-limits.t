@@ -5,10 +5,10 @@ use warnings;
 use Apache::Test qw(-withtestmore);
 use RProxy::Backend;
 use RProxy::Client qw(get);
-use RProxy::Env    qw(needs now seconds);
+use RProxy::Env    qw(needs now seconds wait_until);
 use RProxy::Server;
 
-plan tests => 12, need { needs(qw(rproxy mpm_event)) };
+plan tests => 14, need { needs(qw(rproxy mpm_event)) };
 
 my $backend = RProxy::Backend->new;
 my $url     = $backend->url;
@@ -27,6 +27,7 @@ AsyncRequestWorkerFactor 10
 ProxyPass /a $url/a
 ProxyPass /b $url/b max=7
 CONF
+    ok wait_until(15, sub { $s->error_log =~ /resuming normal/ }), 'it has said all it says at its start';
     my $log = $s->error_log;
     like $log, qr/RP0341: 1100 client connections at once: 275 in each of 4 child processes, bound by AsyncRequestWorkerFactor\. /, 'connections, processes, what binds';
     like $log, qr/StartServers 6, MinSpareThreads 25 and MaxSpareThreads 100 bind the number of processes: .* For all 16 processes write "StartServers 16" and "MaxSpareThreads 400"/,
@@ -37,6 +38,7 @@ CONF
 }
 {
     my $s = RProxy::Server->new(threads => 5, processes => 2, config => "ProxyPass /b $url\n");
+    ok wait_until(15, sub { $s->error_log =~ /resuming normal/ }), 'and without limits of its own';
     like $s->error_log, qr/RP0341: \d{3,} client connections at once: \d{3,} in each of 2 child processes, bound by the limit of open files .*For more processes raise MaxRequestWorkers/,
         'by themselves the descriptors bind';
     $s = RProxy::Server->new(threads => 5, config => "RProxyEventLoop off\nProxyPass /b $url\n");

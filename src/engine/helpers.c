@@ -37,11 +37,12 @@ struct rp_helpers_t {
         int fresh_running;
         int queued;                        /* all that wait, the parked ones too */
         int threads, idle, stop;
+        apr_thread_t *ended;               /* the last thread that was counted out: the next one, or rp_helpers_stop, joins it */
         apr_uint64_t jobs, late;
     } shared;
 };
 
-/* Never freed: a thread that was counted out still has its own end to go through. */
+/* Never freed: threads that a stop does not wait for go on to use it. */
 static apr_status_t threads_pool(rp_helpers_t *hs)
 {
     apr_thread_mutex_t *mutex = NULL;
@@ -90,7 +91,6 @@ static apr_status_t start_thread(rp_helpers_t *hs)
     apr_status_t rv = apr_threadattr_create(&attr, hs->threads);
 
     if (rv == APR_SUCCESS) {
-        (void)apr_threadattr_detach_set(attr, 1);
         (void)apr_threadattr_stacksize_set(attr, STACK_SIZE);
         rv = thread_create(&thread, attr, helper, hs, hs->threads);
     }
@@ -228,6 +228,20 @@ static void run_job(rp_helpers_t *hs, rp_job_t *job, apr_thread_t *thread)
     }
 }
 
+/* Whoever was counted out still runs code of this module for a moment, which may be unloaded after rp_helpers_stop. */
+static void join_ended_locked(rp_helpers_t *hs)
+{
+    while (hs->shared.ended != NULL) {
+        apr_thread_t *ended = hs->shared.ended;
+        apr_status_t rv;
+
+        hs->shared.ended = NULL;
+        (void)pthread_mutex_unlock(&hs->mutex);
+        (void)apr_thread_join(&rv, ended);
+        (void)pthread_mutex_lock(&hs->mutex);
+    }
+}
+
 static void *APR_THREAD_FUNC helper(apr_thread_t *thread, void *data)
 {
     rp_helpers_t *hs = data;
@@ -243,6 +257,8 @@ static void *APR_THREAD_FUNC helper(apr_thread_t *thread, void *data)
             break;
         }
     }
+    join_ended_locked(hs);
+    hs->shared.ended = thread;
     hs->shared.threads--;
     (void)pthread_cond_broadcast(&hs->gone);
     (void)pthread_mutex_unlock(&hs->mutex);
@@ -313,6 +329,7 @@ int rp_helpers_stop(rp_helpers_t *hs, apr_time_t deadline_us)
     hs->shared.stop = 1;
     (void)pthread_cond_broadcast(&hs->work);
     wait_gone_locked(hs, deadline_us);
+    join_ended_locked(hs);
     left = hs->shared.threads;
     (void)pthread_mutex_unlock(&hs->mutex);
     return left;

@@ -50,7 +50,7 @@ apr_status_t rp_helpers_submit(rp_helpers_t *hs, rp_job_t *job) RP_WARN_UNUSED;
 /** Take back a job that has not begun. 1: it is the caller's again, neither fn nor done will be called; 0: too late. Any thread. */
 int rp_helpers_cancel(rp_helpers_t *hs, rp_job_t *job);
 /** Queued jobs are called as late ones; what runs is waited for until deadline_us (monotonic, RP_HELPERS_FOREVER). May be called again.
- * @return how many threads still run; 0: all are gone */
+ * @return how many threads still run; 0: all are gone, also from the code */
 int rp_helpers_stop(rp_helpers_t *hs, apr_time_t deadline_us) RP_WARN_UNUSED;
 /** Any thread. */
 void rp_helpers_stat(rp_helpers_t *hs, rp_helpers_stat_t *out);

@@ -3,6 +3,7 @@
 #include "../pool_case.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include "engine/helpers.h"
@@ -96,6 +97,48 @@ static apr_status_t submit(rp_helpers_t *hs, work_t *w, apr_time_t deadline_us)
     w->job.deadline_us = deadline_us;
     return rp_helpers_submit(hs, &w->job);
 }
+
+static pthread_key_t end_key;
+static int ended;
+
+/* The end of a thread, which takes a while. */
+static void on_end(void *value)
+{
+    apr_time_t until = rp_clock_now_us() + 20000;
+
+    (void)value;
+    while (rp_clock_now_us() < until) {
+        (void)sched_yield();
+    }
+    (void)__atomic_add_fetch(&ended, 1, __ATOMIC_SEQ_CST);
+}
+
+static void on_job_with_end(rp_job_t *job, apr_thread_t *thread, int late)
+{
+    (void)pthread_setspecific(end_key, job);
+    on_job(job, thread, late);
+}
+
+/* The module may be unloaded then. */
+START_TEST(nothing_of_a_thread_runs_after_a_stop)
+{
+    rp_helpers_t *hs = create(4);
+    static work_t w[4];
+
+    ended = 0;
+    ck_assert_int_eq(pthread_key_create(&end_key, on_end), 0);
+    for (int i = 0; i < 4; i++) {
+        w[i].job.fn = on_job_with_end;
+        w[i].job.deadline_us = FAR;
+        ck_assert_int_eq(rp_helpers_submit(hs, &w[i].job), APR_SUCCESS);
+    }
+    wait_inside(4);
+    let_all_go();
+    ck_assert_int_eq(rp_helpers_stop(hs, RP_HELPERS_FOREVER), 0);
+    ck_assert_int_eq(__atomic_load_n(&ended, __ATOMIC_SEQ_CST), 4);
+    ck_assert_int_eq(pthread_key_delete(end_key), 0);
+}
+END_TEST
 
 START_TEST(no_thread_before_there_is_work)
 {
@@ -423,6 +466,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, begin, NULL);
     tcase_add_test(tc, no_thread_before_there_is_work);
+    tcase_add_test(tc, nothing_of_a_thread_runs_after_a_stop);
     tcase_add_test(tc, never_more_threads_than_allowed_the_rest_waits);
     tcase_add_test(tc, burst_gets_all_the_threads);
     tcase_add_test(tc, queue_is_first_in_first_out);
