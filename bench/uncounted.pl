@@ -13,7 +13,8 @@ my ($top) = @ARGV;
 # function => what it begins with instead
 my %instead = (
     'src/upstream/stat.h'    => {rp_stat_add => '(void)counter, (void)n; return;'},
-    'src/exchange/count.c'   => {map { $_ => 'return;' } qw(rp_histogram_add rp_count_attempt_begin rp_count_attempt_end rp_count_answer)},
+    'src/upstream/stat.c'    => {rp_histogram_add => 'return;'},
+    'src/exchange/count.c'   => {map { $_ => 'return;' } qw(rp_count_attempt_begin rp_count_attempt_end rp_count_answer)},
     'src/request/metrics.c'  => {rp_metrics_answered => 'return;'},
     'src/metrics/flights.c'  => {rp_flight_begin => 'return &uncounted;', rp_flight_worker => 'return;'},
     'src/request/flight.c'   => {
