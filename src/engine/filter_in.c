@@ -281,8 +281,41 @@ static void examine_again(rp_owned_t *o)
     examine(o, o->in);
 }
 
+/* mod_reqtimeout times what it sees, and takes all for handshake or body until httpd begins to read a request. But here the next head
+ * is read before that, and a client may be idle for longer than its body may take. Heads have their time from head_time.c. */
+static void timed_out(rp_owned_t *o)
+{
+    ap_filter_t *f = o->in_filter;
+
+    while (f->next != NULL && f->next != o->timed) {
+        f = f->next;
+    }
+    if (f->next != NULL) {
+        f->next = o->timed->next;
+    }
+    else {
+        o->timed = NULL; /* somebody has removed it */
+    }
+}
+
+void rp_owned_timed_in(rp_owned_t *o)
+{
+    ap_filter_t *f = o->in_filter;
+
+    if (o->timed == NULL) {
+        return;
+    }
+    while (f->next != NULL && f->next != o->timed->next) {
+        f = f->next;
+    }
+    f->next = o->timed;
+}
+
 void rp_owned_next_head(rp_owned_t *o)
 {
+    if (o->timed != NULL) {
+        timed_out(o);
+    }
     o->gated = 0;
     o->scanning = 1;
     rp_head_scan_reset(&o->scan);
@@ -519,7 +552,9 @@ void rp_owned_input_add(rp_owned_t *o)
     o->plain = 1;
     for (f = o->in_filter->next; f != NULL; f = f->next) {
         o->plain &= holds_nothing(f->frec->name);
+        if (!strcasecmp(f->frec->name, "REQTIMEOUT")) {
+            o->timed = f;
+        }
     }
-    rp_head_scan_reset(&o->scan);
-    o->scanning = 1;
+    rp_owned_next_head(o);
 }

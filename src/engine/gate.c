@@ -120,7 +120,6 @@ static int adopt(conn_rec *c)
     ap_set_module_config(c->conn_config, &rproxy_module, o);
     rp_owned_input_add(o);
     rp_owned_output_add(o);
-    rp_hello_pause(o);
     c->cs->state = CONN_STATE_SUSPENDED;
     return OK;
 }

@@ -12,7 +12,6 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <pthread.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -148,29 +147,4 @@ void rp_hello_expire(server_rec *s, apr_time_t now_us)
         h = next;
     }
     (void)pthread_mutex_unlock(&watched.mutex);
-}
-
-/* ---- mod_reqtimeout's own time ---- */
-
-void rp_hello_pause(rp_owned_t *o)
-{
-    ap_filter_t *f = o->c->input_filters;
-
-    if (rp_head_time_handshake(o->c->base_server)->first_us == 0) {
-        return;
-    }
-    while (f != NULL && strcasecmp(f->frec->name, "reqtimeout") != 0) {
-        f = f->next;
-    }
-    if (f != NULL) {
-        o->paused = f->frec;
-        o->paused_ctx = f->ctx;
-        ap_remove_input_filter(f);
-    }
-}
-
-void rp_hello_resume(rp_owned_t *o)
-{
-    (void)ap_add_input_filter_handle(o->paused, o->paused_ctx, NULL, o->c);
-    o->paused = NULL;
 }

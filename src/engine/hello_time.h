@@ -17,10 +17,4 @@ void rp_hello_over(conn_rec *c);
 /** Shut down the connections whose time is over; who has them sees their end. now_us: rp_clock_now_us(). Any thread. */
 void rp_hello_expire(server_rec *s, apr_time_t now_us);
 
-/** The connection is adopted: mod_reqtimeout's own time for the handshake, which goes on until a request begins, is taken out. The MPM's thread. */
-void rp_hello_pause(rp_owned_t *o);
-
-/** A request is about to be read: mod_reqtimeout is as before. Only after rp_hello_pause; loop thread. */
-void rp_hello_resume(rp_owned_t *o);
-
 #endif

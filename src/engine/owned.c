@@ -293,9 +293,7 @@ static void start_request(rp_owned_t *o)
     o->trimmed = o->lean;
     o->lane = RP_LANE_INLINE;
     c->cs->state = CONN_STATE_PROCESSING;
-    if (o->paused != NULL) {
-        rp_hello_resume(o);
-    }
+    rp_owned_timed_in(o);
     r = ap_read_request(c);
     o->r = r;
     if (r == NULL) { /* refused and logged, or nothing but an end */
