@@ -10,7 +10,7 @@ use RProxy::Client qw(get);
 use RProxy::Env    qw(build_dir needs now seconds wait_until);
 use RProxy::Server;
 
-plan tests => 36, need { needs(qw(rproxy mpm_event ssl socache_shmcb)) };
+plan tests => 42, need { needs(qw(rproxy mpm_event ssl socache_shmcb)) };
 
 my ($silent, $names, $threads) = (200, 20, 8);
 $ENV{RP_NAMES_MS} = 1000 * seconds(10);
@@ -26,6 +26,10 @@ my $s     = RProxy::Server->new(threads => $threads, timeout => 60, modules => [
 SSLProxyEngine on
 ProxyPass /plain @{[$plain->url]}
 ProxyPass /tls   @{[$tls->tls_url]}
+ProxyPass /hand  @{[$plain->url]}
+<Location /hand>
+    RProxyLane handoff
+</Location>
 ProxyPass /late  @{[$late->tls_url]}
 ProxyPass /named http://localhost:@{[$plain->port]}
 ProxyPass /slow  http://a.slow.test:@{[$plain->port]}
@@ -48,7 +52,7 @@ sub served {
     }
     return;
 }
-my @all = qw(/index.html /plain/id/1 /tls/id/1 /named/id/1);
+my @all = qw(/index.html /plain/id/1 /tls/id/1 /named/id/1 /hand/id/1);
 served('before', @all);
 ($child) = $s->children;
 
