@@ -10,7 +10,7 @@ use RProxy::Client qw(get);
 use RProxy::Env    qw(build_dir needs now seconds wait_until);
 use RProxy::Server;
 
-plan tests => 42, need { needs(qw(rproxy mpm_event ssl socache_shmcb)) };
+plan tests => 43, need { needs(qw(rproxy mpm_event ssl socache_shmcb)) };
 
 my ($silent, $names, $threads) = (200, 20, 8);
 $ENV{RP_NAMES_MS} = 1000 * seconds(10);
@@ -33,6 +33,7 @@ ProxyPass /hand  @{[$plain->url]}
 ProxyPass /late  @{[$late->tls_url]}
 ProxyPass /named http://localhost:@{[$plain->port]}
 ProxyPass /slow  http://a.slow.test:@{[$plain->port]}
+ProxyPass /patient https://127.0.0.1:@{[$soon->sockport]} timeout=60 retry=0
 ProxyPass /soon  https://127.0.0.1:@{[$soon->sockport]} timeout=$limit retry=0
 @{[map { "ProxyPass /deaf$_ https://127.0.0.1:" . $deaf[$_]->sockport . "\n" } 0 .. $#deaf]}
 @{[map { "ProxyPass /name$_ http://n$_.never.test:81\n" } 1 .. $names]}
@@ -71,6 +72,10 @@ cmp_ok threads(), '<=', $base + $silent + 40, 'each holds one thread, however ma
 served('silence', '/late/id/1');
 served('silence', '/late/id/2');
 
+# in line behind somebody who is more patient
+my ($patient) = clients(1);
+$patient->request('GET', '/patient/x');
+ok wait_until(5, sub { IO::Select->new($soon)->can_read(0) }), 'one waits for as long as it may';
 my @c     = clients(8);
 my $began = now();
 $_->request('GET', '/soon/x') for @c;

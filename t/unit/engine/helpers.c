@@ -414,6 +414,24 @@ START_TEST(what_has_not_begun_can_be_taken_back)
 }
 END_TEST
 
+START_TEST(what_is_taken_back_leaves_its_group)
+{
+    rp_helpers_t *hs = create(1);
+    rp_dial_group_t group = {0};
+    static work_t w[2];
+
+    ck_assert_int_eq(submit_to(hs, &w[0], NULL), APR_SUCCESS);
+    wait_inside(1);
+    ck_assert_int_eq(submit_to(hs, &w[1], &group), APR_SUCCESS);
+    ck_assert_int_eq(group.running, 1); /* as soon as there is a thread */
+    ck_assert_int_eq(rp_helpers_cancel(hs, &w[1].job), 1);
+    ck_assert_int_eq(group.running, 0);
+    let_all_go();
+    wait_done(1);
+    ck_assert_int_eq(rp_helpers_stop(hs, RP_HELPERS_FOREVER), 0);
+}
+END_TEST
+
 static void *open_soon(void *unused)
 {
     (void)usleep(20000);
@@ -477,6 +495,7 @@ int main(void)
     tcase_add_test(tc, good_groups_have_threads_when_silent_ones_took_theirs);
     tcase_add_test(tc, group_that_turns_out_well_is_no_longer_one_at_a_time);
     tcase_add_test(tc, what_has_not_begun_can_be_taken_back);
+    tcase_add_test(tc, what_is_taken_back_leaves_its_group);
     tcase_add_test(tc, stop_waits_for_the_running_and_tells_the_queued);
     tcase_add_test(tc, stop_without_a_job_ends_idle_threads);
     return suite_main(s);
