@@ -83,9 +83,10 @@ is get($s, '/other')->status, 404, 'nothing elsewhere';
 
 # --- sums: 10000 requests of all kinds over 8 connections ---
 my @paths = qw(/c/id/1 /c/id/1?status=404 /c/id/1?status=302 /plain/id/1 /plain/id/1?status=500 /empty/x /plain/id/1?status=204 /c/id/2);
-my $load = join '', map { my $url = 'http://127.0.0.1:' . $s->port . $_; qx(ab -q -k -n 1250 -c 8 '$url' 2>&1) } @paths;
-is scalar(() = $load =~ /^Complete requests: +1250$/mg), 8, '10000 requests' or diag($load);
-# ab may have begun a few more when it has its 1250
+my $load = join '', map { my $url = 'http://127.0.0.1:' . $s->port . $_; qx(ab -q -k -n 1260 -c 8 '$url' 2>&1) } @paths;
+is scalar(() = $load =~ /^Complete requests: +1260$/mg), 8, '10000 requests' or diag($load);
+# ab may have begun a few more when it has its 1260; and it takes a request for complete whose kept connection the MPM has closed before it,
+# as it does when all its threads are busy
 my (%logged, %under, $m);
 sub read_log {
     %logged = %under = ();
