@@ -11,9 +11,9 @@ use RProxy::Server;
 plan tests => 16, need { needs(qw(rproxy mpm_event reqtimeout)) };
 
 my $backend = RProxy::Backend->new;
-my ($two, $three, $six) = map { seconds($_) } 2, 3, 6;
+my ($two, $five, $six) = map { seconds($_) } 2, 5, 6;
 my $rate = 20 / seconds(1); # 20 bytes buy a second
-my $s    = RProxy::Server->new(threads => 8, timeout => $three, modules => ['reqtimeout'], config => <<"CONF");
+my $s    = RProxy::Server->new(threads => 8, timeout => $five, modules => ['reqtimeout'], config => <<"CONF");
 AcceptFilter http none
 KeepAliveTimeout 60
 <IfModule reqtimeout_module>
@@ -73,7 +73,7 @@ ends($began, 'behind a request',     $used,    408,      $two,   $two + seconds(
 ends($began, 'inherited',            $c{heir}, 408,      $two,   $two + seconds(1.5));
 ends($began, 'nothing at all',       $mute,    'closed', $two,   $two + seconds(1.5));
 ends($began, 'bytes buy time',       $c{rate}, 408,      $two + 0.8 * seconds(1) * ($rate < 1 ? 0 : 1), $six);
-ends($began, 'off: Timeout is left', $c{off},  408,      $three, $three + seconds(2));
+ends($began, 'off: Timeout is left', $c{off},  408,      $five, $five + seconds(2));
 ok $quiet->at_end, 'off, and nothing at all: that, too';
 is $drip->response->status, 200, 'off: bytes that come within Timeout are enough, in ' . (now() - $began) . ' s';
 waitpid $pid, 0;

@@ -51,17 +51,18 @@ $ENV{RP_CHAOS_COUNT} = $count;
 $server->start(<<"CONF") or die $server->stderr . $server->error_log;
 LoadModule rp_chaos_module $module
 MaxKeepAliveRequests 0
-ProxyPass /s/ http://127.0.0.1:$port/c/ timeout=1
+ProxyPass /s/ http://localhost:$port/c/ timeout=1
 ProxyPass /c/ http://127.0.0.1:$port/c/
 Listen 127.0.0.1:__PORT_tls__
 <VirtualHost 127.0.0.1:__PORT_tls__>
     ServerName localhost
     __TLS__
-    ProxyPass /s/ http://127.0.0.1:$port/c/ timeout=1
+    ProxyPass /s/ http://localhost:$port/c/ timeout=1
     ProxyPass /c/ http://127.0.0.1:$port/c/
 </VirtualHost>
 CONF
 
+# /s/, for backends that stay silent, has a worker of its own: its short time is not for others on a machine that stands still for a moment.
 my $began = now();
 print {$in} $server->port, ' ', $server->port('tls'), "\n";
 close $in;
