@@ -14,7 +14,7 @@ plan tests => 15 * @lanes, need {needs(qw(rproxy reqtimeout))};
 
 my $backend = RProxy::Backend->new;
 my $loop    = mpm() eq 'event' ? 'on' : 'off';
-my $server  = RProxy::Server->new(modules => ['reqtimeout'], config => <<"CONF");
+my $server  = RProxy::Server->new(timeout => 60, modules => ['reqtimeout'], config => <<"CONF");
 RProxyEventLoop $loop
 RequestReadTimeout header=1 body=1
 KeepAliveTimeout 60
