@@ -218,7 +218,7 @@ sub row_tunnels {
     return \%r;
 }
 
-# ---- lanes ----
+# ---- lanes and turns, as our servers tell them ----
 
 # A page of a server that is ours.
 sub page {

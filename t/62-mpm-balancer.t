@@ -6,7 +6,7 @@ use warnings;
 use Apache::Test qw(-withtestmore);
 use JSON::PP ();
 use RProxy::Backend;
-use RProxy::Client qw(get);
+use RProxy::Client qw(api get);
 use RProxy::Env qw(needs wait_until);
 use RProxy::Server;
 
@@ -34,12 +34,7 @@ __MANAGER__
     SetHandler server-status
 </Location>
 CONF
-    my $call = sub {
-        my ($method, $path, $body) = @_;
-        my $r = RProxy::Client->one($s, $method, "/rproxy/v1$path", (defined $body ? (body => JSON::PP->new->encode($body)) : ()),
-            headers => ['Content-Type' => 'application/json', 'X-RProxy-API' => 1]);
-        return eval { JSON::PP->new->decode($r->body) } // {};
-    };
+    my $call   = sub { return api($s, @_) };
     my $member = sub { return $call->(GET => "/balancers/one/members/-?url=$u{$_[0]}") };
     my $sum    = sub { my ($n) = (0); $n += $_->{traffic}{responses}{'2xx'} for map { $member->($_) } qw(a b); return $n };
 

@@ -6,7 +6,7 @@ use warnings;
 use Apache::Test qw(-withtestmore);
 use JSON::PP ();
 use RProxy::Backend;
-use RProxy::Client qw(get);
+use RProxy::Client qw(api get);
 use RProxy::Env qw(needs wait_until);
 use RProxy::Server;
 
@@ -33,12 +33,7 @@ CONF
 
 my $s;
 
-sub call {
-    my ($method, $path, $body) = @_;
-    my $r = RProxy::Client->one($s, $method, "/rproxy/v1$path", (defined $body ? (body => JSON::PP->new->canonical->encode($body)) : ()),
-        headers => ['Content-Type' => 'application/json', 'X-RProxy-API' => 1]);
-    return eval { JSON::PP->new->decode($r->body) } // {error => $r->body};
-}
+sub call { return api($s, @_) }
 
 sub member { my ($name) = @_; return call(GET => "/balancers/one/members/-?url=$u{$name}") }
 sub set    { my ($name, $body) = @_; return call(PATCH => "/balancers/one/members/-?url=$u{$name}", $body) }

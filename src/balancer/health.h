@@ -70,7 +70,7 @@ rp_health_change_e rp_health_step(const rp_health_rules_t *rules, unsigned statu
 /** 1: the member is to be checked now and then. Not when it is stopped (S). */
 int rp_health_checked(rp_health_method_e method, unsigned status);
 
-/** hctimeout where it was not written (-1): the interval, but at least RP_HEALTH_TIMEOUT_MIN_US, and at most io_us. */
+/** hctimeout where it was not written (0 or less): the interval, but at least RP_HEALTH_TIMEOUT_MIN_US, and at most io_us. */
 apr_interval_time_t rp_health_timeout(apr_interval_time_t written_us, apr_interval_time_t interval_us, apr_interval_time_t io_us);
 
 /**

@@ -171,7 +171,7 @@ static void plan_make(const job_t *job, const rp_live_member_t *m, rp_health_pla
     plan->host = m->settings.hchost;
     plan->expr = m->settings.hcexpr;
     plan->interval_us = m->settings.hcinterval_us;
-    plan->timeout_us = rp_health_timeout(m->settings.hctimeout_us > 0 ? m->settings.hctimeout_us : -1, m->settings.hcinterval_us,
+    plan->timeout_us = rp_health_timeout(m->settings.hctimeout_us, m->settings.hcinterval_us,
                                          p->timeout_us > 0 ? p->timeout_us : run.core->io_timeout(s));
     plan->rules.passes = m->settings.hcpasses;
     plan->rules.fails = m->settings.hcfails;

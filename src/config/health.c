@@ -10,7 +10,6 @@
 #include <mod_watchdog.h>
 #include <apr_strings.h>
 
-
 APLOG_USE_MODULE(rproxy);
 
 #define REFUSE(tag_and_format, ...)                                                                \

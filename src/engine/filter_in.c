@@ -283,39 +283,40 @@ static void examine_again(rp_owned_t *o)
 
 /* mod_reqtimeout times what it sees, and takes all for handshake or body until httpd begins to read a request. But here the next head
  * is read before that, and a client may be idle for longer than its body may take. Heads have their time from head_time.c. */
-static void timed_out(rp_owned_t *o)
+static void reqtimeout_out(rp_owned_t *o)
 {
     ap_filter_t *f = o->in_filter;
 
-    while (f->next != NULL && f->next != o->timed) {
+    if (o->reqtimeout == NULL) {
+        return;
+    }
+    while (f->next != NULL && f->next != o->reqtimeout) {
         f = f->next;
     }
     if (f->next != NULL) {
-        f->next = o->timed->next;
+        f->next = o->reqtimeout->next;
     }
     else {
-        o->timed = NULL; /* somebody has removed it */
+        o->reqtimeout = NULL; /* somebody has removed it */
     }
 }
 
-void rp_owned_timed_in(rp_owned_t *o)
+void rp_owned_reqtimeout_in(rp_owned_t *o)
 {
     ap_filter_t *f = o->in_filter;
 
-    if (o->timed == NULL) {
+    if (o->reqtimeout == NULL) {
         return;
     }
-    while (f->next != NULL && f->next != o->timed->next) {
+    while (f->next != NULL && f->next != o->reqtimeout->next) {
         f = f->next;
     }
-    f->next = o->timed;
+    f->next = o->reqtimeout;
 }
 
 void rp_owned_next_head(rp_owned_t *o)
 {
-    if (o->timed != NULL) {
-        timed_out(o);
-    }
+    reqtimeout_out(o);
     o->gated = 0;
     o->scanning = 1;
     rp_head_scan_reset(&o->scan);
@@ -553,7 +554,7 @@ void rp_owned_input_add(rp_owned_t *o)
     for (f = o->in_filter->next; f != NULL; f = f->next) {
         o->plain &= holds_nothing(f->frec->name);
         if (!strcasecmp(f->frec->name, "REQTIMEOUT")) {
-            o->timed = f;
+            o->reqtimeout = f;
         }
     }
     rp_owned_next_head(o);

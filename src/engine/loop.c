@@ -278,7 +278,9 @@ static void count_turn(const rp_loop_t *loop, apr_interval_time_t us)
 {
     if (loop->stat != NULL) {
         rp_histogram_add(&loop->stat->turn, us);
-        rp_stat_add(&loop->stat->slow_turns, us > RP_LOOP_SLOW_US);
+        if (us > RP_LOOP_SLOW_US) {
+            rp_stat_add(&loop->stat->slow_turns, 1);
+        }
     }
 }
 

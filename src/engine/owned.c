@@ -293,7 +293,7 @@ static void start_request(rp_owned_t *o)
     o->trimmed = o->lean;
     o->lane = RP_LANE_INLINE;
     c->cs->state = CONN_STATE_PROCESSING;
-    rp_owned_timed_in(o);
+    rp_owned_reqtimeout_in(o);
     r = ap_read_request(c);
     o->r = r;
     if (r == NULL) { /* refused and logged, or nothing but an end */

@@ -128,7 +128,7 @@ struct rp_owned_t {
     int trimmed;                 /**< nothing has happened since memory was given back */
     int lean;                    /**< it has but what a request needs to wait */
     int lent;                    /**< blocks of the loop that its allocator has */
-    ap_filter_t *timed;          /**< mod_reqtimeout's input filter, or NULL; it is in the chain during requests only */
+    ap_filter_t *reqtimeout;     /**< mod_reqtimeout's input filter, or NULL; it is in the chain during requests only */
     int head_late;               /**< the time for the head is over */
 
     /* output: filter_out.c */
@@ -208,7 +208,7 @@ int rp_owned_head_ready(const rp_owned_t *o);
 /** 1: an attempt to read the request's body may give bytes. */
 int rp_owned_may_read(const rp_owned_t *o);
 /** httpd is about to read a request: mod_reqtimeout may look on. */
-void rp_owned_timed_in(rp_owned_t *o);
+void rp_owned_reqtimeout_in(rp_owned_t *o);
 /** The next head begins with what is behind the last request; mod_reqtimeout does not look on meanwhile. */
 void rp_owned_next_head(rp_owned_t *o);
 /** A chunked request body follows. */

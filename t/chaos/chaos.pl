@@ -48,6 +48,7 @@ my $server = RProxy::Server->new(
 my $count = $server->write_file('count', "\0" x 8);
 chmod 0666, $count;
 $ENV{RP_CHAOS_COUNT} = $count;
+# /s/, for backends that stay silent, has a worker of its own: its short time is not for others on a machine that stands still for a moment.
 $server->start(<<"CONF") or die $server->stderr . $server->error_log;
 LoadModule rp_chaos_module $module
 MaxKeepAliveRequests 0
@@ -62,7 +63,6 @@ Listen 127.0.0.1:__PORT_tls__
 </VirtualHost>
 CONF
 
-# /s/, for backends that stay silent, has a worker of its own: its short time is not for others on a machine that stands still for a moment.
 my $began = now();
 print {$in} $server->port, ' ', $server->port('tls'), "\n";
 close $in;

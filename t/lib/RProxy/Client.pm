@@ -10,10 +10,11 @@ use Carp qw(croak);
 use Exporter 'import';
 use Socket qw(IPPROTO_TCP TCP_NODELAY SOL_SOCKET SO_LINGER);
 use IO::Socket::INET ();
+use JSON::PP ();
 use RProxy::Env qw(seconds now);
 use RProxy::Response;
 
-our @EXPORT_OK = qw(get post);
+our @EXPORT_OK = qw(api get post);
 
 # new($server or port, timeout => seconds, tls => {SSL_... options}, host => Host header)
 sub new {
@@ -291,6 +292,14 @@ sub get {
 sub post {
     my ($server, $target, $body, %opt) = @_;
     return __PACKAGE__->one($server, 'POST', $target, body => $body, %opt);
+}
+
+# api($server, METHOD, path below /rproxy/v1, body as a structure or undef): what the JSON API of __API__ answers, or {error => text}
+sub api {
+    my ($server, $method, $path, $body) = @_;
+    my $r = __PACKAGE__->one($server, $method, "/rproxy/v1$path", (defined $body ? (body => JSON::PP->new->canonical->encode($body)) : ()),
+        headers => ['Content-Type' => 'application/json', 'X-RProxy-API' => 1]);
+    return eval { JSON::PP->new->decode($r->body) } // {error => $r->body};
 }
 
 1;

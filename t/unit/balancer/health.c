@@ -124,6 +124,7 @@ START_TEST(timeout_has_a_default)
     ck_assert_int_eq(rp_health_timeout(2 * s, 30 * s, s), 2 * s);
     ck_assert_int_eq(rp_health_timeout(90 * s, 30 * s, 60 * s), 90 * s);
     ck_assert_int_eq(rp_health_timeout(-1, 30 * s, 60 * s), 30 * s);
+    ck_assert_int_eq(rp_health_timeout(0, 30 * s, 60 * s), 30 * s);
     ck_assert_int_eq(rp_health_timeout(-1, 90 * s, 60 * s), 60 * s);
     ck_assert_int_eq(rp_health_timeout(-1, s, 60 * s), 5 * s);
     ck_assert_int_eq(rp_health_timeout(-1, s, 2 * s), 2 * s);
