@@ -133,6 +133,21 @@ void rp_owned_handoff(rp_owned_t *o)
     o->handler = o->r->handler;
 }
 
+rp_owned_t *rp_owned_at_helper(const request_rec *r)
+{
+    rp_owned_t *o = rp_owned_of(r->connection);
+
+    return o != NULL && !o->on_loop && o->r == r && o->handoff == RP_HANDOFF_ALL && o->in_served == o->served_before ? o : NULL;
+}
+
+void rp_owned_handback(rp_owned_t *o)
+{
+    o->handoff = RP_HANDOFF_NO;
+    o->handler = o->r->handler;
+}
+
+int rp_owned_was_handed_back(const rp_owned_t *o) { return o->hooks_over; }
+
 rp_endpoints_t *rp_owned_endpoints(const rp_owned_t *o) { return o->el->endpoints; }
 rp_scratch_t *rp_owned_scratch(const rp_owned_t *o) { return &o->el->scratch; }
 

@@ -71,6 +71,13 @@ rp_owned_t *rp_owned_inline(const request_rec *r);
 void rp_owned_suspend(rp_owned_t *o, const rp_suspended_t *what);
 /** The handler is about to return SUSPENDED: run the handlers of this request again on a helper, where they may block. */
 void rp_owned_handoff(rp_owned_t *o);
+/** The owner when this request, whose hooks ran on a helper, may go back to its loop to be handled there: first thing of its handlers, no
+ * subrequest and no internal redirect, nothing of its body read. Else NULL. */
+rp_owned_t *rp_owned_at_helper(const request_rec *r);
+/** The handler is about to return SUSPENDED on a helper: run the handlers of this request on its loop. */
+void rp_owned_handback(rp_owned_t *o);
+/** 1: the request's hooks ran on a helper, and its handlers run on its loop. */
+int rp_owned_was_handed_back(const rp_owned_t *o);
 /** Of the loop that owns a client connection, or NULL. While the connection is cleaned up, too. */
 rp_endpoints_t *rp_engine_endpoints(const conn_rec *c);
 /** The loop's clock: when its turn began, or the last of its requests. Monotonic, microseconds; the loop's thread. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hand-off: a request whose handler may block runs on a helper, while its connection still belongs to the loop and comes back to
- * it. The loop touches nothing of the connection in between.
+ * Hand-off: a request whose hooks or handler may block runs on a helper, while its connection still belongs to the loop and comes back to
+ * it. The loop touches nothing of the connection in between. When only the hooks might block (they ask for a user, say), the handler
+ * gives the request back to the loop, which waits for the backend there: slow backends hold no helper.
  */
 #include "engine/owned_int.h"
 
@@ -16,7 +17,7 @@
 #define QUEUE_WAIT_US 10000000 /* a request waits that long for a helper, then 503 */
 
 /* As ap_invoke_handler after insert_filter, which has run already. */
-static int run_handler(request_rec *r, const char *name)
+static int call_handler(request_rec *r, const char *name)
 {
     const char *old = r->handler;
     int status;
@@ -29,6 +30,13 @@ static int run_handler(request_rec *r, const char *name)
                       r->filename ? r->filename : r->uri);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    return status;
+}
+
+static int run_handler(request_rec *r, const char *name)
+{
+    int status = call_handler(r, name);
+
     if (status == SUSPENDED) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "RP0305: the handler \"%s\" suspended a request that a helper ran", name);
         return HTTP_INTERNAL_SERVER_ERROR;
@@ -36,10 +44,31 @@ static int run_handler(request_rec *r, const char *name)
     return status;
 }
 
+/* Its hooks are over, and nothing of its body was read: as if they had run here. */
+static void go_on_here(rp_owned_t *o)
+{
+    request_rec *r = o->r;
+    int status;
+
+    o->hooks_over = 1;
+    if (apr_table_get(r->headers_in, "Transfer-Encoding") != NULL) {
+        rp_owned_gate_body(o);
+    }
+    o->c->cs->state = CONN_STATE_HANDLER;
+    status = call_handler(r, o->handler);
+    if (status != SUSPENDED) {
+        rp_owned_end_request(o, status);
+        return;
+    }
+    o->c->cs->state = CONN_STATE_SUSPENDED;
+    rp_owned_processed(o);
+}
+
 /* Back on the loop. The helper may have taken what was announced, or left some of what was announced before: look. */
 static void on_back(rp_post_t *post)
 {
     rp_owned_t *o = RP_OWNED_OF(post, post);
+    unsigned heard = o->heard;
 
     rp_loop_timer_cancel(o->el->loop, &o->timer);
     o->state = RP_OWNED_REQUEST;
@@ -47,7 +76,7 @@ static void on_back(rp_post_t *post)
     o->c->current_thread = o->el->thread;
     o->core_busy = o->c->data_in_output_filters;
     o->in_maybe = 1;
-    rp_owned_note(o, o->heard | RP_EV_READ | RP_EV_WRITE);
+    rp_owned_note(o, heard | RP_EV_READ | RP_EV_WRITE);
     o->heard = 0;
     if (o->el->buried) {
         return;
@@ -58,6 +87,11 @@ static void on_back(rp_post_t *post)
                       QUEUE_WAIT_US / 1000000);
         o->c->keepalive = AP_CONN_CLOSE;
         rp_owned_finish(o->r, HTTP_SERVICE_UNAVAILABLE);
+    }
+    if (o->handoff == RP_HANDOFF_NO) { /* the helper handed it back */
+        go_on_here(o);
+        rp_owned_overheard(o, heard);
+        return;
     }
     rp_owned_after_request(o);
 }
@@ -100,6 +134,8 @@ void rp_owned_to_helper(rp_owned_t *o)
 {
     o->state = RP_OWNED_HELPER;
     o->lane = RP_LANE_HANDOFF;
+    o->late = 0;
+    o->served_before = o->in_served;
     o->on_loop = 0; /* from here on it is the helper's */
     o->job.fn = on_helper;
     o->job.done = through;

@@ -242,8 +242,7 @@ static apr_interval_time_t keepalive_of(const request_rec *r)
     return r->server->keep_alive_timeout_set ? r->server->keep_alive_timeout : r->connection->base_server->keep_alive_timeout;
 }
 
-/* httpd came back from a request. */
-static void processed(rp_owned_t *o)
+void rp_owned_processed(rp_owned_t *o)
 {
     if (o->c->cs->state != CONN_STATE_SUSPENDED) {
         rp_owned_after_request(o);
@@ -289,6 +288,7 @@ static void start_request(rp_owned_t *o)
     o->scanning = 0;
     o->requests++;
     o->handoff = RP_HANDOFF_NO;
+    o->hooks_over = 0;
     o->suspended.ex = NULL;
     o->trimmed = o->lean;
     o->lane = RP_LANE_INLINE;
@@ -316,7 +316,7 @@ static void start_request(rp_owned_t *o)
         return;
     }
     run_hooks(o);
-    processed(o);
+    rp_owned_processed(o);
 }
 
 /* An ErrorDocument that is another request of this server: its handler may block, and may be a proxy again. */
@@ -417,6 +417,13 @@ static void on_event(void *baton, unsigned events)
         return;
     }
     rp_owned_advance(o);
+}
+
+void rp_owned_overheard(rp_owned_t *o, unsigned events)
+{
+    if (o->state == RP_OWNED_EXCHANGE && client_left(o, events)) {
+        rp_owned_abort(o);
+    }
 }
 
 /* Time is up for a head: what is there of it gets its 408 by httpd; an idle connection ends. */

@@ -148,7 +148,14 @@ struct rp_owned_t {
     int goodbye;                 /**< httpd's hooks before a close have run */
     apr_time_t linger_until_us;
     rp_suspended_t suspended;
-    enum { RP_HANDOFF_NO = 0, RP_HANDOFF_HANDLER, RP_HANDOFF_ALL, RP_HANDOFF_ERROR } handoff; /**< what is left to a helper */
+    enum {
+        RP_HANDOFF_NO = 0,
+        RP_HANDOFF_HANDLER,
+        RP_HANDOFF_ALL,          /**< hooks and handler; the handler may turn out to be one that waits on the loop */
+        RP_HANDOFF_ERROR
+    } handoff;                   /**< what is left to a helper */
+    int hooks_over;              /**< a helper ran the hooks, and the handler was left to the loop */
+    apr_off_t served_before;     /**< in_served when a helper got the request */
     const char *handler;         /**< its name while handlers run: httpd takes a default one away again */
     int final_status;            /**< with RP_HANDOFF_ERROR: for httpd */
     int late;                    /**< no helper came in time */
@@ -181,6 +188,10 @@ void rp_owned_note(rp_owned_t *o, unsigned events);
 void rp_owned_advance(rp_owned_t *o);
 /** Come back later in this turn. */
 void rp_owned_later(rp_owned_t *o);
+/** httpd came back from a request, or its handler did: what is next. */
+void rp_owned_processed(rp_owned_t *o);
+/** Events that came while a helper had the request. o may be gone. */
+void rp_owned_overheard(rp_owned_t *o, unsigned events);
 /** The suspended request has its final status: end it as httpd would. */
 void rp_owned_end_request(rp_owned_t *o, int status);
 /** End a request with this status as httpd does behind a handler; r may be gone. On the thread that has the request. */

@@ -665,12 +665,27 @@ static int admit(request_rec *r, rp_request_t **out)
     return status == OK ? aim(rq) : status;
 }
 
+/* On a helper, whose hooks may have waited: the rest of a proxied request may run on the loop where nothing of that is known to block. */
+static int hand_back(request_rec *r)
+{
+    rp_owned_t *o = rp_owned_at_helper(r);
+
+    if (o == NULL || !is_ours(r) || !rp_lane_may_return(r)) {
+        return DECLINED;
+    }
+    rp_owned_handback(o);
+    return SUSPENDED;
+}
+
 /* Before all other handlers: on an event loop only a proxied request may run, and only where nothing of it blocks. */
 static int choose_lane(request_rec *r)
 {
     rp_owned_t *o = rp_owned_inline(r);
 
-    if (o == NULL || (is_ours(r) && rp_lane_inline_ok(r, (rp_lane_e)rp_dir_conf(r->per_dir_config)->lane))) {
+    if (o == NULL) {
+        return hand_back(r);
+    }
+    if (rp_owned_was_handed_back(o) || (is_ours(r) && rp_lane_inline_ok(r, (rp_lane_e)rp_dir_conf(r->per_dir_config)->lane))) {
         return DECLINED;
     }
     rp_owned_handoff(o);

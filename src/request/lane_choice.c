@@ -28,7 +28,9 @@ static const char *const harmless[] = {
     "mod_setenvif.c", "mod_slotmem_shm.c", "mod_slotmem_plain.c", "mod_socache_shmcb.c", "mod_socache_dbm.c", "mod_speling.c", "mod_ssl.c",
     "mod_status.c", "mod_substitute.c", "mod_unique_id.c", "mod_usertrack.c", "mod_vhost_alias.c", "mod_xml2enc.c", "mod_proxy_html.c", NULL};
 
-static const char *stranger; /* the first module that is not in the list; written before children are made */
+/* Written before children are made. */
+static const char *stranger;        /* the first module that is not in the list, or NULL */
+static const char *logging_stranger; /* one with a hook that runs when a request is over, or NULL */
 
 static int is_harmless(const char *name)
 {
@@ -90,6 +92,7 @@ void rp_lane_look_around(server_rec *main_server)
     const char *where = NULL;
 
     stranger = find_stranger(&where);
+    logging_stranger = look_at_log_transaction();
     if (stranger != NULL) {
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, main_server,
                      "RP0317: %s has a function in %s and is not known not to block: requests run on helper threads; write \"RProxyLane inline\" "
@@ -153,4 +156,9 @@ int rp_lane_needs_helper(request_rec *r)
         return 1;
     }
     return lane != RP_LANE_INLINE && (asks || stranger != NULL || was_demoted(r->server));
+}
+
+int rp_lane_may_return(const request_rec *r)
+{
+    return rp_dir_conf(r->per_dir_config)->lane != RP_LANE_BLOCKING && logging_stranger == NULL && rp_lane_inline_ok(r, RP_LANE_AUTO);
 }

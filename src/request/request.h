@@ -161,6 +161,9 @@ void rp_balancing_report(rp_request_t *rq);
 void rp_lane_look_around(server_rec *main_server);
 /** 1: no hook of this request may run on an event loop. Before any did. */
 int rp_lane_needs_helper(request_rec *r);
+/** 1: what is behind the hooks of this request, which ran on a helper, may run on an event loop: its filters and who logs it are known
+ * not to block. First thing of its handlers. */
+int rp_lane_may_return(const request_rec *r);
 /** The hooks of a request took this long on an event loop: logged, and from the third time on they do not run there any more. */
 void rp_lane_slow_call(request_rec *r, apr_interval_time_t us);
 
