@@ -37,6 +37,7 @@ struct rp_helpers_t {
         int fresh_running;
         int queued;                        /* all that wait, the parked ones too */
         int threads, idle, stop;
+        int waking;                        /* an idle thread was called and has not come yet */
         apr_thread_t *ended;               /* the last thread that was counted out: the next one, or rp_helpers_stop, joins it */
         apr_uint64_t jobs, late;
     } shared;
@@ -122,6 +123,15 @@ static int has_room(const rp_helpers_t *hs, const rp_dial_group_t *g)
     return hs->shared.stop || g->running < (is_good(g) ? hs->group_most : 1);
 }
 
+/* There is a job. Whoever was called and is on his way takes it, or calls the next: a burst of short jobs does not wake a thread for each. */
+static void call_locked(rp_helpers_t *hs)
+{
+    if (hs->shared.idle > 0 && !hs->shared.waking) {
+        hs->shared.waking = 1;
+        (void)pthread_cond_signal(&hs->work);
+    }
+}
+
 /* It may run. */
 static void make_runnable_locked(rp_helpers_t *hs, rp_job_t *job)
 {
@@ -137,7 +147,7 @@ static void make_runnable_locked(rp_helpers_t *hs, rp_job_t *job)
         APR_RING_INSERT_TAIL(&hs->shared.fresh, job, rp_job_t, link);
     }
     hs->shared.runnable++;
-    (void)pthread_cond_signal(&hs->work);
+    call_locked(hs);
 }
 
 static void enqueue_locked(rp_helpers_t *hs, rp_job_t *job)
@@ -200,6 +210,7 @@ static int wait_locked(rp_helpers_t *hs)
     hs->shared.idle++;
     while (next_locked(hs) == NULL && !hs->shared.stop && err != ETIMEDOUT) {
         err = pthread_cond_timedwait(&hs->work, &hs->mutex, &ts);
+        hs->shared.waking = 0;
     }
     hs->shared.idle--;
     return next_locked(hs) != NULL || hs->shared.stop;
@@ -214,6 +225,9 @@ static void run_job(rp_helpers_t *hs, rp_job_t *job, apr_thread_t *thread)
     hs->shared.fresh_running += job->fresh;
     hs->shared.jobs++;
     hs->shared.late += late ? 1 : 0;
+    if (next_locked(hs) != NULL) {
+        call_locked(hs);
+    }
     (void)pthread_mutex_unlock(&hs->mutex);
     job->fn(job, thread, late);
     (void)pthread_mutex_lock(&hs->mutex);

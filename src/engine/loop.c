@@ -39,6 +39,7 @@ struct rp_loop_t {
     int running;
     struct {
         rp_post_t *posts;  /* newest first */
+        int asleep;        /* in epoll_wait, or about to be */
         int stop;
     } shared;
     rp_child_stat_t *stat; /* of all loops of the child, or NULL */
@@ -115,14 +116,18 @@ apr_time_t rp_loop_clock(rp_loop_t *loop)
 
 /* ---- messages ---- */
 
+/*
+ * A loop that is awake looks for messages before it sleeps, so it needs no wake-up. None is lost: the loop says that it sleeps before it looks,
+ * the sender posts before it looks whether the loop sleeps; with sequentially consistent operations one of the two sees the other.
+ */
 void rp_loop_post(rp_loop_t *loop, rp_post_t *post)
 {
     rp_post_t *head = __atomic_load_n(&loop->shared.posts, __ATOMIC_RELAXED);
 
     do {
         post->next = head;
-    } while (!__atomic_compare_exchange_n(&loop->shared.posts, &head, post, 1, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
-    if (head == NULL) { /* the others have woken it already */
+    } while (!__atomic_compare_exchange_n(&loop->shared.posts, &head, post, 1, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+    if (head == NULL && __atomic_load_n(&loop->shared.asleep, __ATOMIC_SEQ_CST)) { /* else whoever was first has woken it */
         wake(loop);
     }
 }
@@ -237,22 +242,13 @@ void rp_loop_unwatch(rp_loop_t *loop, rp_watch_t *watch)
     }
 }
 
-static void drain_wakefd(rp_loop_t *loop)
-{
-    apr_uint64_t n;
-    ssize_t unused = read(loop->wakefd, &n, sizeof(n));
-
-    (void)unused;
-}
-
 static void dispatch(rp_loop_t *loop, const rp_epoll_event_t *ev)
 {
     apr_uint32_t place = (apr_uint32_t)ev->token;
     rp_watch_t *w;
 
     if (place == WAKE_TOKEN) {
-        drain_wakefd(loop);
-        return;
+        return; /* each write is an edge, so there is no need to read */
     }
     w = loop->watches[place - 1];
     if (w->fn != NULL && w->generation == (apr_uint32_t)(ev->token >> 32)) {
@@ -299,12 +295,29 @@ static apr_interval_time_t may_wait(const rp_loop_t *loop)
     return next == RP_TIMER_NEVER ? RP_TIMER_NEVER : next - loop->now_us;
 }
 
+/* Until something happens. */
+static apr_status_t wait_for_events(rp_loop_t *loop, rp_epoll_event_t *events, int *n)
+{
+    apr_interval_time_t wait_us = may_wait(loop);
+    apr_status_t rv;
+
+    if (wait_us != 0) {
+        __atomic_store_n(&loop->shared.asleep, 1, __ATOMIC_SEQ_CST);
+        if (__atomic_load_n(&loop->shared.posts, __ATOMIC_SEQ_CST) != NULL) {
+            wait_us = 0;
+        }
+    }
+    rv = rp_epoll_wait(loop->epfd, wait_us, events, n);
+    __atomic_store_n(&loop->shared.asleep, 0, __ATOMIC_RELAXED);
+    return rv;
+}
+
 static apr_status_t turn(rp_loop_t *loop)
 {
     rp_epoll_event_t events[RP_EPOLL_BATCH];
     apr_time_t began;
     int n, i;
-    apr_status_t rv = rp_epoll_wait(loop->epfd, may_wait(loop), events, &n);
+    apr_status_t rv = wait_for_events(loop, events, &n);
 
     if (rv != APR_SUCCESS) {
         return rv;
