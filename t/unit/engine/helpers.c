@@ -204,6 +204,26 @@ START_TEST(burst_gets_all_the_threads)
 }
 END_TEST
 
+/* One call for a burst: who comes calls the next, else what is behind a job that waits would wait with it. */
+START_TEST(burst_wakes_as_many_idle_threads_as_it_needs)
+{
+    rp_helpers_t *hs = create(4);
+    static work_t w[4];
+    int round, i;
+
+    for (round = 0; round < 200; round++) { /* from the second one on all threads are idle */
+        begin();
+        for (i = 0; i < 4; i++) {
+            ck_assert_int_eq(submit(hs, &w[i], FAR), APR_SUCCESS);
+        }
+        wait_inside(4);
+        let_all_go();
+        wait_done(4);
+    }
+    ck_assert_int_eq(rp_helpers_stop(hs, RP_HELPERS_FOREVER), 0);
+}
+END_TEST
+
 START_TEST(queue_is_first_in_first_out)
 {
     rp_helpers_t *hs = create(1);
@@ -487,6 +507,7 @@ int main(void)
     tcase_add_test(tc, nothing_of_a_thread_runs_after_a_stop);
     tcase_add_test(tc, never_more_threads_than_allowed_the_rest_waits);
     tcase_add_test(tc, burst_gets_all_the_threads);
+    tcase_add_test(tc, burst_wakes_as_many_idle_threads_as_it_needs);
     tcase_add_test(tc, queue_is_first_in_first_out);
     tcase_add_test(tc, full_queue_refuses);
     tcase_add_test(tc, stop_waits_no_longer_than_told);
