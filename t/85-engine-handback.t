@@ -11,7 +11,7 @@ use RProxy::Env    qw(needs now seconds);
 use RProxy::Server;
 
 my @modules = qw(authn_core authn_file authz_user auth_basic include deflate filter rewrite alias);
-plan tests => 48, need { needs('rproxy', 'rproxy_balancer', 'mpm_event', @modules) };
+plan tests => 49, need { needs('rproxy', 'rproxy_balancer', 'mpm_event', @modules) };
 
 my $backend = RProxy::Backend->new;
 my $url     = $backend->url;
@@ -125,11 +125,12 @@ for my $case (['/block', 'RProxyLane blocking in a section'], ['/ssi', 'a filter
 {
     my $c = RProxy::Client->new($s);
     $c->request('POST', '/hand/echo/x', id => 'chunks', headers => ['Transfer-Encoding' => 'chunked']);
-    $c->send("3\r\nabc\r\n4\r\nde");
+    $c->send("30000\r\n" . 'a' x 0x30000 . "\r\n4\r\nde");
+    ok $backend->await('busy', '==', 1, 10), 'a chunked body: its request is at the backend before it is whole';
     $c->send("fg\r\n0\r\nX-Trailer: 1\r\n");
     is get($s, '/b/id/2')->status, 200, 'the end of a chunked body that is half here delays nobody';
     $c->send("\r\nGET /hand/id/9 HTTP/1.1\r\nHost: a\r\nX-Test-Id: piped\r\n\r\n");
-    is $c->response->body, 'abcdefg', 'its answer';
+    is $c->response->body, 'a' x 0x30000 . 'defg', 'its answer';
     is $c->response->body, "id 9 piped\n", 'and that of the request behind it';
     is ended('chunks'), 'handoff 200 - +', 'kept alive';
 
