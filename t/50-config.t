@@ -88,6 +88,7 @@ my %values = (
     RProxyEventLoop => [[qw(auto on off)], [maybe => '"maybe" is not one of auto, on, off']],
     RProxyEventThreads => [[qw(1 64)], [0 => '"0" is not a whole number from 1 to 64', 65 => 'from 1 to 64']],
     RProxyHandoffThreads => [[qw(1 4096)], [0 => '"0" is not a whole number from 1 to 4096']],
+    RProxyLogBuffer => [[qw(0 1048576 1073741824)], ['-1' => 'RProxyLogBuffer: "-1" is not a whole number from 0 to 1073741824', '1MB' => '"1MB"']],
     RProxyTunnelShutdownTimeout => [[qw(1 3600 500ms 10mi)], [qw(0) => 'RProxyTunnelShutdownTimeout: "0" is neither a whole number of seconds from 1 to 2147483647', x => '"x"']],
     RProxyLane => [[qw(auto inline handoff blocking)], [loop => '"loop" is not one of auto, inline, handoff, blocking']],
     RProxyTimeoutStatus => [[qw(504 502)], [500 => '"500" is not one of 504, 502']],

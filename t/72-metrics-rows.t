@@ -9,7 +9,7 @@ use RProxy::Env    qw(needs wait_until);
 use RProxy::Metrics;
 use RProxy::Server;
 
-plan tests => 91, need {needs(qw(rproxy rproxy_balancer slotmem_shm))};
+plan tests => 94, need {needs(qw(rproxy rproxy_balancer slotmem_shm))};
 
 my $b    = RProxy::Backend->new(name => 'b');
 my $url  = $b->url;
@@ -35,6 +35,8 @@ ProxyPass /c balancer://c
     BalancerMember @{[$checked->url]} status=+D hcmethod=GET hcuri=/id/hc hcinterval=100ms
 </Proxy>
 ProxyPass /m balancer://m
+CustomLog "|$^X -ne 1" "%{X-Pad}i" "expr=-n req('X-Pad')"
+RProxyLogBuffer 7000
 CONF
 my %tested;
 
@@ -70,7 +72,7 @@ sub no_idle { $b->command('idle close'); return $b->await('open', '==', 0) }
 
 # --- the server ---
 is page()->value('rproxy_build_info', version => '0.1.0'), 1, 'rproxy_build_info';
-is_now(scalar($s->children), 'rproxy_children', worker => undef);
+is_now($s->children - 1, 'rproxy_children', worker => undef); # and a log program
 my $scrapes = page()->value('rproxy_scrapes_total');
 is page()->value('rproxy_scrapes_total'), $scrapes + 1, 'rproxy_scrapes_total by one a page';
 $tested{$_} = 1 for qw(rproxy_build_info rproxy_scrapes_total);
@@ -92,6 +94,12 @@ my $spent = value('rproxy_loop_turn_seconds_sum', worker => undef) - $busy;
 ok $spent > 50e-6 && $spent < 30, 'rproxy_loop_turn_seconds by the time of 50 requests' or diag($spent);
 cmp_ok value('rproxy_loop_slow_turns_total', worker => undef), '<=', value('rproxy_loop_turn_seconds_count', worker => undef) / 10, 'rproxy_loop_slow_turns_total: few';
 $tested{"rproxy_$_"} = 1 for qw(client_connections_taken_total loop_turn_seconds loop_slow_turns_total);
+
+# --- logs to programs: lines that no pipe takes in one piece wait, if they may ---
+my @server = (worker => undef);
+moves(1, ['rproxy_log_lines_waited_total', @server], ask('/p/id/1', headers => ['X-Pad' => 'x' x 5000]));
+moves(0, ['rproxy_log_lines_waited_total', @server], ask('/p/id/1', headers => ['X-Pad' => 'x' x 10]));
+moves(1, ['rproxy_log_lines_lost_total', @server], ask('/p/id/1', headers => ['X-Pad' => 'x' x 7500]));
 
 # --- requests ---
 for my $status (200, 302, 404, 503) {

@@ -52,6 +52,7 @@ void *rp_server_conf_create(apr_pool_t *p, server_rec *s)
     conf->balancer_inherit = RP_UNSET;
     conf->unconfigured_max = -1;
     conf->event_mode = conf->event_threads = conf->handoff_threads = -1;
+    conf->log_buffer = -1;
     conf->tunnel_shutdown_us = -1;
     conf->timeout_status = -1;
     conf->balancer_growth = -1;
@@ -189,6 +190,7 @@ void *rp_server_conf_merge(apr_pool_t *p, void *basev, void *addv)
     MERGE(event_mode, -1);
     MERGE(event_threads, -1);
     MERGE(handoff_threads, -1);
+    MERGE(log_buffer, -1);
     MERGE(tunnel_shutdown_us, -1);
     MERGE(timeout_status, -1);
     MERGE(balancer_growth, -1);

@@ -93,6 +93,7 @@ typedef struct rp_server_conf_t {
     apr_uint32_t slow_calls;         /**< of this child, atomic: requests whose hooks held an event loop */
     int event_threads;               /**< RProxyEventThreads, or -1 */
     int handoff_threads;             /**< RProxyHandoffThreads, or -1 */
+    int log_buffer;                  /**< RProxyLogBuffer, or -1 */
     apr_interval_time_t tunnel_shutdown_us; /**< RProxyTunnelShutdownTimeout, or -1 */
     int timeout_status;              /**< RProxyTimeoutStatus: 504 or 502, or -1 */
     apr_array_header_t *blocks;      /**< ProxyBlock: of const char * */

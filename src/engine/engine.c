@@ -17,6 +17,7 @@
 #include "engine/gate.h"
 #include "engine/hello_time.h"
 #include "engine/listener.h"
+#include "engine/log_writer.h"
 #include "engine/tunnels.h"
 #include "upstream/buffer.h"
 #include "upstream/clock.h"
@@ -327,6 +328,7 @@ static void end_helpers(void)
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, ap_server_conf,
                      "RP0336: %d helper threads can not be interrupted (a name look-up, a script's answer): this child ends without waiting for "
                      "them longer than %d ms", left, HELPERS_END_US / 1000);
+        rp_log_writer_child_end(0);
         _exit(0);
     }
 }
@@ -348,6 +350,7 @@ static apr_status_t stop(void *unused)
     }
     engine.nloops = 0;
     engine.helpers = engine.dialers = NULL;
+    rp_log_writer_child_end(__atomic_load_n(&engine.graceful, __ATOMIC_RELAXED));
     return APR_SUCCESS;
 }
 
@@ -423,6 +426,7 @@ void rp_engine_child_init(apr_pool_t *pchild, server_rec *s, const rp_engine_con
     }
     rp_owned_output_child_init();
     rp_lane_child_init();
+    rp_log_writer_child_init(s, conf->stat);
     engine.conf = *conf;
     engine.loops = apr_pcalloc(pchild, (apr_size_t)conf->loops * sizeof(*engine.loops));
     apr_pool_pre_cleanup_register(pchild, NULL, stop);
@@ -455,6 +459,7 @@ void rp_engine_register_hooks(apr_pool_t *p)
     rp_owned_input_register();
     rp_owned_output_register();
     rp_gate_register_hooks(p);
+    rp_log_writer_register_hooks(p);
     ap_hook_log_transaction(log_transaction, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_child_stopping(child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
 }

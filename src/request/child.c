@@ -7,6 +7,7 @@
 
 #include "engine/head_time.h"
 #include "engine/limits.h"
+#include "engine/log_writer.h"
 #include "engine/tunnels.h"
 #include "upstream/caretaker.h"
 
@@ -142,10 +143,12 @@ static int announce_engine(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
 static int raise_limits(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
 {
     rp_engine_conf_t engine = engine_conf(main_server);
+    int log_buffer = rp_server_conf(main_server)->log_buffer;
 
     (void)plog;
     (void)ptemp;
     rp_limits_raise(pconf, main_server, &engine);
+    rp_log_writer_limit(engine.mode == RP_EVENT_OFF ? 0 : log_buffer < 0 ? RP_LOG_BUFFER_DEFAULT : (apr_size_t)log_buffer);
     return OK;
 }
 

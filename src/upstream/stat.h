@@ -49,7 +49,9 @@ typedef struct rp_child_stat_t {
     apr_uint64_t slow_turns;       /**< of its event loops: those over RP_LOOP_SLOW_US */
     apr_uint64_t scrapes;          /**< pages of metrics written */
     rp_histogram_t turn;           /**< turns of its event loops, from wake-up to the next wait */
-    apr_uint64_t room[10];
+    apr_uint64_t log_waited;       /**< lines of logs to programs that their pipe did not take at once */
+    apr_uint64_t log_lost;         /**< lines of logs to programs that were lost */
+    apr_uint64_t room[8];
 } rp_child_stat_t;
 
 /** Upper bounds in microseconds, ascending; a time that equals one is below it. */

@@ -314,7 +314,7 @@ sub stop {
     kill $signal // 'WINCH', $self->{pid};
     my $good = wait_until($signal ? $limit : 2, $gone);
     if (!$good && !$signal) {
-        kill 'TERM', $self->{pid};
+        kill 'TERM', $self->{pid} if $self->{pid}; # else only what it started is still to be reaped
         $good = wait_until($limit, $gone);
     }
     if   ($good) { delete $self->{group} }
