@@ -11,10 +11,13 @@ use RProxy::Env    qw(needs now seconds wait_until);
 use RProxy::Metrics;
 use RProxy::Server;
 
-plan tests => 52, need { needs(qw(rproxy mpm_event)) };
+plan tests => 62, need { needs(qw(rproxy mpm_event)) };
 
 my $backend = RProxy::Backend->new;
 my $url     = $backend->url;
+
+my $refuses = RProxy::Backend->new(name => 'refuses');
+$refuses->refuse;
 
 # A log program: it reads while the file "go" is there. With "stubborn" a restart does not end it.
 my $program = <<"PERL";
@@ -179,6 +182,28 @@ like $s->error_log, qr/RP0374: log "[^"]*": \d+ lines were lost/, 'what waited i
 is ask($s, 'i', 60, 4000), 60, 'requests are answered after the restart';
 program_reads($s, 1);
 ok wait_until(10, sub { numbers($s, 'i', 4000) == 60 }), 'the lines of the new child arrive';
+ok $s->stop('TERM'), 'it ends';
+
+# --- error logs ---
+$s = server(qq{RProxyLogBuffer 65536\nErrorLog "|$^X __ROOT__/program.pl __ROOT__ errors"\nProxyPass /no http://127.0.0.1:@{[$refuses->port]} retry=0});
+my $bad = 0;
+for (1 .. 400) {
+    my $status = eval { get($s, '/no/' . 'x' x 150, timeout => 8)->status } or last;
+    $bad++ if $status == 503;
+}
+is $bad, 400, 'requests with lines for an error log whose program does not read are answered';
+others_are_served($s, 'a full error log pipe');
+program_reads($s, 1);
+my $errors = sub { return $s->_read('errors') };
+ok wait_until(10, sub { $errors->() =~ /RP0200/ }), 'its program reads on';
+ok wait_until(10, sub { get($s, '/no/x'); $errors->() =~ /RP0377: error log "\|[^"]+": its program did not read; up to (\d+) lines of this child in the last \d+ seconds were lost/ }),
+    'what was lost is told';
+my ($untold) = $errors->() =~ /RP0377:.*up to (\d+) lines/;
+my $told = () = $errors->() =~ /RP0200.*xxxxx/g;
+cmp_ok $told, '>=', 50, 'what fits into the pipe is kept';
+cmp_ok $told + $untold, '>=', 400, 'no more are lost than is told' or diag "$told and $untold";
+cmp_ok $told + $untold, '<=', 420, 'and hardly fewer';
+is scalar(grep { !/^\[.*\] / } split /\n/, $errors->()), 0, 'each line is whole';
 ok $s->stop('TERM'), 'it ends';
 
 # --- 0: as httpd does ---

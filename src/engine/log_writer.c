@@ -19,6 +19,7 @@
 
 #include <apr_strings.h>
 
+#include "engine/log_errors.h"
 #include "engine/log_pipe.h"
 #include "upstream/clock.h"
 
@@ -153,7 +154,8 @@ static int behind_logs(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     APR_OPTIONAL_FN_TYPE(ap_log_set_writer_init) *set = APR_RETRIEVE_OPTIONAL_FN(ap_log_set_writer_init);
     ap_log_writer_init *last;
 
-    (void)pconf, (void)plog, (void)ptemp, (void)s;
+    (void)plog, (void)ptemp;
+    rp_log_errors_open(pconf, s, writer.limit);
     if (set != NULL && (last = set(writer.open_before)) != open_log) {
         (void)set(last); /* another module's, which calls ours */
     }
@@ -208,6 +210,7 @@ void rp_log_writer_child_init(server_rec *s, rp_child_stat_t *stat)
     rp_log_pipes_conf_t conf = {.limit = writer.limit, .stat = stat, .report = report, .ctx = s};
     apr_status_t rv;
 
+    rp_log_errors_child_init(s);
     if (set == NULL || writer.logs == NULL || writer.logs->nelts == 0) {
         return;
     }
@@ -232,7 +235,7 @@ void rp_log_writer_limit(apr_size_t bytes) { writer.limit = bytes; }
 
 void rp_log_writer_register_hooks(apr_pool_t *p)
 {
-    (void)p;
+    rp_log_errors_register_hooks(p);
     ap_hook_open_logs(before_logs, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_open_logs(behind_logs, NULL, NULL, APR_HOOK_LAST);
 }

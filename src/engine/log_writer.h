@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file log_writer.h
- * Access logs that go to programs, in children with event loops: no request waits for a program that does not read. See log_pipe.h.
+ * Logs that go to programs, in children with event loops: no request waits for a program that does not read. See log_pipe.h.
  */
 #ifndef RP_ENGINE_LOG_WRITER_H
 #define RP_ENGINE_LOG_WRITER_H
