@@ -15,10 +15,13 @@ static void count_words(rp_head_scan_t *s, const char *p, size_t n)
     size_t i;
 
     for (i = 0; i < n && s->words < 3; i++) {
-        int is_blank = p[i] == ' ' || p[i] == '\t';
-
-        s->words += !is_blank && !s->in_word;
-        s->in_word = !is_blank;
+        if (p[i] == ' ' || p[i] == '\t') {
+            s->in_word = 0;
+        }
+        else if (!s->in_word) {
+            s->in_word = 1;
+            s->words++;
+        }
     }
 }
 

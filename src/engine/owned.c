@@ -327,12 +327,25 @@ static int has_local_error_document(request_rec *r, int status)
     return doc != NULL && doc[0] == '/';
 }
 
+/*
+ * The answer is out to its end and the request has no body that would have to be read away: all that httpd does to finalize a request is
+ * done. A status that ends the connection is left to httpd.
+ */
+static int is_final(const request_rec *r)
+{
+    return r->eos_sent && r->next == NULL && r->status < HTTP_BAD_REQUEST && r->input_filters == r->proto_input_filters
+           && apr_table_get(r->headers_in, "Content-Length") == NULL && apr_table_get(r->headers_in, "Transfer-Encoding") == NULL;
+}
+
 void rp_owned_finish(request_rec *r, int status)
 {
     if (status != OK && status != DONE) {
         r->status = HTTP_OK; /* an error of the error page would be no news otherwise */
+        ap_die(status, r);
     }
-    ap_die(status, r);
+    else if (!is_final(r)) {
+        ap_die(status, r);
+    }
     ap_process_request_after_handler(r);
 }
 

@@ -220,6 +220,7 @@ rp_step_e rp_exchange_run(rp_exchange_t *ex, const rp_blocking_client_t *client,
 {
     unsigned ready = RP_WAIT_CLIENT_READ | RP_WAIT_CLIENT_WRITE;
     nofd_t nofd = {0, 0};
+    int read_waits = 0; /* the next step begins with what the last one ended with: a read that waits, and looks at the clock itself */
 
     for (;;) {
         rp_step_e step;
@@ -228,10 +229,11 @@ rp_step_e rp_exchange_run(rp_exchange_t *ex, const rp_blocking_client_t *client,
         if (ex->tunnel && client->tunnel_over != NULL && client->tunnel_over(rp_clock_now_us())) {
             rp_exchange_tunnel_end(ex, rp_clock_now_us());
         }
-        step = rp_exchange_step(ex, rp_clock_now_us(), ready);
+        step = rp_exchange_step(ex, read_waits ? ex->now_us : rp_clock_now_us(), ready);
         mask = rp_exchange_wait(ex)->mask;
 
         ready = 0;
+        read_waits = 0;
         if (step != RP_STEP_WAIT) {
             return step;
         }
@@ -246,6 +248,7 @@ rp_step_e rp_exchange_run(rp_exchange_t *ex, const rp_blocking_client_t *client,
         }
         else if (wait_in_read(ex)) {
             ready = RP_WAIT_BACKEND_READ;
+            read_waits = 1;
         }
         else if (mask & (RP_WAIT_CLIENT_READ | RP_WAIT_CLIENT_WRITE)) {
             ready = wait_io(ex, client, ctx, &nofd);

@@ -9,6 +9,8 @@
 #include <apr_strings.h>
 #include <string.h>
 
+_Static_assert(sizeof(((rp_attempt_t *)0)->addr) == sizeof(((rp_conn_t *)0)->addr_str), "copied as a whole");
+
 _Static_assert(sizeof(rp_exchange_t) <= RP_EXCHANGE_ROOM, "raise RP_EXCHANGE_ROOM");
 
 /* Buckets hold memory that no pool knows of. */
@@ -320,7 +322,7 @@ static rp_move_e take(rp_exchange_t *ex)
     ex->at->taken_us = ex->now_us;
     if (ex->conn->state == RP_CONN_READY) {
         ex->at->reused = ex->conn->requests > 0;
-        apr_cpystrn(ex->at->addr, ex->conn->addr_str, sizeof(ex->at->addr));
+        memcpy(ex->at->addr, ex->conn->addr_str, sizeof(ex->at->addr));
         ex->at->local_port = ex->conn->local_port;
         return rp_ex_go(ex, RP_EX_START);
     }

@@ -14,6 +14,7 @@ struct rp_rule_index_t {
     const apr_array_header_t *rules;
     rp_prefixes_t *prefixes[PHASES];
     apr_array_header_t *others[PHASES]; /* of int: numbers of rules without a fixed prefix */
+    int counts[PHASES];                 /* all rules */
 };
 
 static int phase_of(const rp_rule_t *rule)
@@ -43,6 +44,7 @@ static void index_rule(rp_rule_index_t *ix, const rp_rule_t *rule, int number)
     rp_prefix_walk_t walk;
     const char *p = rule->path;
 
+    ix->counts[phase_of(rule)]++;
     if (!has_fixed_prefix(rule)) {
         APR_ARRAY_PUSH(ix->others[phase_of(rule)], int) = number;
         return;
@@ -68,11 +70,17 @@ rp_rule_index_t *rp_rule_index_make(apr_pool_t *pool, const apr_array_header_t *
     for (i = 0; i < PHASES; i++) {
         ix->prefixes[i] = rp_prefixes_make(pool);
         ix->others[i] = apr_array_make(pool, 2, sizeof(int));
+        ix->counts[i] = 0;
     }
     for (i = 0; i < rules->nelts; i++) {
         index_rule(ix, APR_ARRAY_IDX(rules, i, const rp_rule_t *), i);
     }
     return ix;
+}
+
+int rp_rule_index_has(const rp_rule_index_t *index, int encoded)
+{
+    return index->counts[encoded ? ENCODED : DECODED] > 0;
 }
 
 /* The rules whose prefix is what was walked over. */

@@ -32,6 +32,9 @@ typedef struct rp_rule_search_t {
  */
 rp_rule_index_t *rp_rule_index_make(apr_pool_t *pool, const apr_array_header_t *rules);
 
+/** Whether there are rules for paths of this kind (encoded: as the client sent them) at all. */
+int rp_rule_index_has(const rp_rule_index_t *index, int encoded);
+
 /**
  * Begin a search.
  * @param index of the server

@@ -297,6 +297,11 @@ static int never_mapped(const request_rec *r)
            || r->method_number == M_CONNECT || apr_table_get(r->subprocess_env, "no-proxy");
 }
 
+static int has_rules(const rp_server_conf_t *sconf, const rp_dir_conf_t *dconf, int encoded)
+{
+    return dconf->rule != NULL || (sconf->rules->nelts > 0 && rp_rule_index_has(sconf->rule_index, encoded));
+}
+
 static int translate(request_rec *r, int encoded)
 {
     const rp_server_conf_t *sconf = rp_server_conf(r->server);
@@ -306,7 +311,7 @@ static int translate(request_rec *r, int encoded)
     rp_rule_search_t search;
     match_t m;
 
-    if (never_mapped(r)) {
+    if (!has_rules(sconf, dconf, encoded) || never_mapped(r)) {
         return DECLINED;
     }
     if (rule) {

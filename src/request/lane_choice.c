@@ -126,6 +126,23 @@ static int asks_for_user(request_rec *r)
            || (core->hostname_lookups != HOSTNAME_LOOKUP_UNSET && core->hostname_lookups != HOSTNAME_LOOKUP_OFF);
 }
 
+/* The path as httpd will have it when it looks for sections. Most paths are that already; only others are copied. */
+static char *decoded_path(request_rec *r)
+{
+    char *path = r->parsed_uri.path;
+    const char *c;
+
+    for (c = path; *c != '\0' && *c != '%' && !(c[0] == '/' && (c[1] == '/' || c[1] == '.')); c++) {
+        /* nothing to decode, to merge or to take away so far */
+    }
+    if (*c != '\0') {
+        path = apr_pstrdup(r->pool, path);
+        (void)ap_normalize_path(path, AP_NORMALIZE_NOT_ABOVE_ROOT | AP_NORMALIZE_DECODE_UNRESERVED | AP_NORMALIZE_MERGE_SLASHES);
+        (void)ap_unescape_url(path);
+    }
+    return path;
+}
+
 /* RProxyLane of the place, and whether a user is asked for there: <Location> sections by the decoded path, before anything else ran. */
 static rp_lane_e look_at_place(request_rec *r, int *asks)
 {
@@ -135,9 +152,7 @@ static rp_lane_e look_at_place(request_rec *r, int *asks)
     rp_lane_e lane;
 
     if (core->sec_url->nelts > 0 && r->parsed_uri.path != NULL) {
-        r->uri = apr_pstrdup(r->pool, r->parsed_uri.path);
-        (void)ap_normalize_path(r->uri, AP_NORMALIZE_NOT_ABOVE_ROOT | AP_NORMALIZE_DECODE_UNRESERVED | AP_NORMALIZE_MERGE_SLASHES);
-        (void)ap_unescape_url(r->uri);
+        r->uri = decoded_path(r);
         (void)ap_location_walk(r);
     }
     *asks = asks_for_user(r);

@@ -101,6 +101,18 @@ START_TEST(no_rules)
 END_TEST
 
 /* More levels than a search has room for: then every rule of the phase is asked. */
+START_TEST(whether_there_are_any)
+{
+    ck_assert_int_eq(rp_rule_index_has(rp_rule_index_make(pool, rules), 0), 0);
+    ck_assert_int_eq(rp_rule_index_has(rp_rule_index_make(pool, rules), 1), 0);
+    (void)add("/decoded");
+    ck_assert_int_eq(rp_rule_index_has(rp_rule_index_make(pool, rules), 0), 1);
+    ck_assert_int_eq(rp_rule_index_has(rp_rule_index_make(pool, rules), 1), 0);
+    add("/servlet")->mapping = RP_MAP_SERVLET; /* has no prefix to look up */
+    ck_assert_int_eq(rp_rule_index_has(rp_rule_index_make(pool, rules), 1), 1);
+}
+END_TEST
+
 START_TEST(many_levels)
 {
     const char *path = "";
@@ -177,6 +189,7 @@ int main(void)
     tcase_add_loop_test(tc, rules_of_a_path_in_order, 0, ROWS(rows));
     tcase_add_test(tc, rules_without_prefix_keep_their_place);
     tcase_add_test(tc, no_rules);
+    tcase_add_test(tc, whether_there_are_any);
     tcase_add_test(tc, many_levels);
     tcase_add_loop_test(tc, never_misses_a_match, 0, 20);
     suite_add_tcase(s, tc);
