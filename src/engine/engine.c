@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "engine/accept.h"
 #include "engine/gate.h"
 #include "engine/hello_time.h"
 #include "engine/listener.h"
@@ -348,6 +349,10 @@ static apr_status_t stop(void *unused)
     for (i = 0; i < engine.nloops; i++) {
         rp_bury_loop(&engine.loops[i]);
     }
+    if (engine.nloops > 0) {
+        rp_accept_end();
+        rp_stock_end(apr_pool_allocator_get(engine.loops[0].scratch.pool));
+    }
     engine.nloops = 0;
     engine.helpers = engine.dialers = NULL;
     rp_log_writer_child_end(__atomic_load_n(&engine.graceful, __ATOMIC_RELAXED));
@@ -393,7 +398,6 @@ static apr_status_t start_loop(rp_engine_loop_t *el, apr_pool_t *p, const rp_eng
     apr_status_t rv = rp_loop_create(&el->loop, p, index);
 
     APR_RING_INIT(&el->owned, rp_owned_t, link);
-    APR_RING_INIT(&el->graves, rp_grave_t, link);
     el->stop_post.fn = on_stop;
     el->helpers = engine.helpers;
     el->stat = conf->stat;

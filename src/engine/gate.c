@@ -17,6 +17,7 @@
 #include <mpm_common.h>
 #include <strings.h>
 
+#include "engine/accept.h"
 #include "engine/hello_time.h"
 #include "engine/listener.h"
 #include "wire/headers.h"
@@ -92,6 +93,8 @@ static int gate_h2c(conn_rec *c)
 static int gate(conn_rec *c)
 {
     rp_listener_runs();
+    rp_visit_begin();
+    rp_accept_begin();
     if (!is_for_us(c)) {
         return DECLINED;
     }
@@ -117,6 +120,11 @@ static int adopt(conn_rec *c)
         return DECLINED;
     }
     o->fd = fd;
+    o->visit = rp_visit_current();
+    if (o->visit.who == NULL) {
+        return DECLINED; /* no memory */
+    }
+    o->stocked = rp_accept_loan(o->sock, c->pool);
     ap_set_module_config(c->conn_config, &rproxy_module, o);
     rp_owned_input_add(o);
     rp_owned_output_add(o);

@@ -17,6 +17,7 @@
 #define LINGER_STEP_US 2000000     /* the client may be silent for that long after our end ... */
 #define LINGER_MOST_US 30000000    /* ... and take that long in all */
 #define HOOKS_MAX_US 5000          /* longer than that a request's hooks may not hold the loop */
+#define BUCKET_BLOCKS 1            /* what is left of an allocator that gave all back: its bucket allocator's block */
 #define LET_GO_US 1000             /* look again whether the MPM has let go */
 
 static void set_timer(rp_owned_t *o, apr_time_t due_us)
@@ -30,10 +31,20 @@ static apr_time_t now(const rp_owned_t *o) { return rp_loop_now_us(o->el->loop);
 
 /* ---- the end ---- */
 
+/* How many blocks its allocator is known to have, when all is free in it: a request without a loan took them from the system. */
+static int blocks_of(const rp_owned_t *o)
+{
+    int n = (o->trimmed_once ? BUCKET_BLOCKS : o->requests > 0 ? RP_STOCK_LEND : o->stocked) + o->lent;
+
+    return n < RP_STOCK_LEND ? n : RP_STOCK_LEND;
+}
+
 void rp_owned_close(rp_owned_t *o)
 {
     rp_engine_loop_t *el = o->el;
     conn_rec *c = o->c;
+    apr_pool_t *pool;
+    rp_visit_t visit;
 
     if (o->state != RP_OWNED_CLOSED) {
         rp_owned_unhook(o);
@@ -48,7 +59,10 @@ void rp_owned_close(rp_owned_t *o)
         return; /* when that call comes */
     }
     c->cs->state = CONN_STATE_SUSPENDED; /* what the MPM's own cleanup counts by */
-    rp_grave_dig(el, c->pool, o->adopted_us); /* o is gone */
+    visit = o->visit;
+    pool = c->pool;
+    rp_stock_clear(pool, blocks_of(o)); /* o is gone */
+    rp_grave_dig(el, pool, &visit);
 }
 
 static void linger_read(rp_owned_t *o)
@@ -516,7 +530,6 @@ void rp_owned_adopted(rp_owned_t *o)
         APR_RING_INSERT_TAIL(&o->el->owned, o, rp_owned_t, link);
         rp_stat_add(&o->el->stat->connections, 1);
     }
-    o->adopted_us = now(o);
     if (o->el->buried) {
         return;
     }

@@ -17,6 +17,7 @@
 #include "engine/helpers.h"
 #include "engine/loop.h"
 #include "engine/slow.h"
+#include "engine/visits.h"
 #include "upstream/permit_int.h"
 
 APLOG_USE_MODULE(rproxy);
@@ -33,12 +34,13 @@ typedef enum rp_owned_state_e {
     RP_OWNED_CLOSED
 } rp_owned_state_e;
 
-/** A cleared pool that rests. */
+/** A cleared pool that rests until the MPM's thread has left it: the last one of that thread. */
 typedef struct rp_grave_t {
-    APR_RING_ENTRY(rp_grave_t) link;
-    apr_pool_t *pool;
-    apr_time_t due_us;
+    apr_pool_t *pool;      /**< NULL: none */
+    rp_visit_t visit;
 } rp_grave_t;
+
+#define RP_DEAD_MOST 64
 
 /** One loop with what it owns. */
 typedef struct rp_engine_loop_t {
@@ -51,7 +53,10 @@ typedef struct rp_engine_loop_t {
     int nstash;
     apr_thread_t *thread;
     APR_RING_HEAD(rp_owned_ring_t, rp_owned_t) owned;
-    APR_RING_HEAD(rp_grave_ring_t, rp_grave_t) graves; /**< pools to destroy, oldest first */
+    rp_grave_t *graves;    /**< one for each thread of the MPM, by its index */
+    unsigned ngraves;
+    apr_pool_t *dead[RP_DEAD_MOST]; /**< cleared pools to destroy together */
+    int ndead;
     rp_timer_t grave_timer;
     rp_timer_t care_timer;
     rp_child_stat_t *stat; /**< of the child */
@@ -102,7 +107,8 @@ struct rp_owned_t {
     rp_post_t post;        /**< adoption, a helper's answer, a permit: never two at once */
     rp_post_t later;       /**< [loop] another turn of the loop's own thread */
     int later_set;         /**< [loop] */
-    apr_time_t adopted_us; /**< [loop] */
+    rp_visit_t visit;      /**< of the MPM's thread that gave it away */
+    int stocked;           /**< blocks that its allocator had from the stock */
     int on_loop;           /**< 1 while the loop's thread has it; a helper: 0 */
 
     /* input: filter_in.c */
@@ -126,6 +132,7 @@ struct rp_owned_t {
     const rp_head_time_t *head_time; /**< how long heads may take here */
     apr_time_t idle_until_us;    /**< so long a head may let itself be waited for */
     int trimmed;                 /**< nothing has happened since memory was given back */
+    int trimmed_once;            /**< it has given back what it had before that */
     int lean;                    /**< it has but what a request needs to wait */
     int lent;                    /**< blocks of the loop that its allocator has */
     ap_filter_t *reqtimeout;     /**< mod_reqtimeout's input filter, or NULL; it is in the chain during requests only */
@@ -292,8 +299,21 @@ int rp_scoreboard_child_is_full(void);
 /** Find the slot of this child by the number that the MPM gave one of its connections. */
 void rp_scoreboard_open(rp_engine_loop_t *el, const conn_rec *c);
 
+/* stock.c: blocks of memory of closed connections, for the next ones. Any thread. */
+#define RP_STOCK_BLOCK 8192
+#define RP_STOCK_LEND 4 /**< what a request takes: a bucket allocator, what is read ahead, the request's pool */
+/** Give the allocator of a new connection that much. How many blocks that were: 0 when there are none. */
+int rp_stock_lend(apr_allocator_t *a);
+/** Take n free blocks of an allocator into the stock; when that is full they stay. */
+void rp_stock_take(apr_allocator_t *a, int n);
+/** Clear the pool of a closed connection, and take n blocks of its allocator. */
+void rp_stock_clear(apr_pool_t *pool, int n);
+/** The engine ends: by way of this allocator all goes to the system. */
+void rp_stock_end(apr_allocator_t *a);
+
 /* graves.c: the MPM may still write to a connection's pool in the first moments after it let go */
-void rp_grave_dig(rp_engine_loop_t *el, apr_pool_t *pool, apr_time_t adopted_us);
+/** Destroy a cleared pool, as soon as the thread of this visit has left it. */
+void rp_grave_dig(rp_engine_loop_t *el, apr_pool_t *pool, const rp_visit_t *visit);
 /** Destroy all now: the loop ends. */
 void rp_graves_clear(rp_engine_loop_t *el);
 

@@ -85,7 +85,7 @@ void rp_owned_trim(rp_owned_t *o)
 {
     apr_allocator_t *a = apr_pool_allocator_get(o->c->pool);
 
-    o->trimmed = 1;
+    o->trimmed = o->trimmed_once = 1;
     if (o->lent > 0) {
         take_back(o, a);
     }

@@ -379,6 +379,8 @@ rp_owned_t *stub_connection(rp_engine_loop_t *el, int fd)
     o->c = c;
     o->el = el;
     o->fd = fd;
+    rp_visit_begin();
+    o->visit = rp_visit_current();
     if (apr_os_sock_put(&o->sock, &fd, c->pool) != APR_SUCCESS) {
         abort();
     }

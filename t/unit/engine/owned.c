@@ -35,7 +35,6 @@ static void setup(void)
     pool_setup();
     memset(&el, 0, sizeof(el));
     APR_RING_INIT(&el.owned, rp_owned_t, link);
-    APR_RING_INIT(&el.graves, rp_grave_t, link);
     el.stat = &stat;
     stub_httpd_init();
     stub_on_helper = NULL;
@@ -285,7 +284,6 @@ static void on_end(rp_post_t *post)
 
     (void)close(idle_fd);
     ck_assert_int_eq(poll(&pfd, 1, 5000), 1);
-    idle->adopted_us -= 5000000; /* old enough to be freed at once */
     rp_owned_retire(idle);
     on_ping(post);
 }
@@ -300,11 +298,151 @@ START_TEST(test_retire_what_has_ended)
     receive_line(idle_fd, line, sizeof(line));
     (void)pthread_mutex_lock(&mutex);
     may_go = 0;
+    rp_visit_begin(); /* its pool goes at once */
     rp_loop_post(el.loop, &post);
     while (!may_go) {
         (void)pthread_cond_wait(&cond, &mutex);
     }
     (void)pthread_mutex_unlock(&mutex);
+}
+END_TEST
+
+/* ---- pools of closed connections ---- */
+
+static int destroyed; /* atomic: bits */
+
+static apr_status_t on_destroy(void *bit)
+{
+    (void)__atomic_or_fetch(&destroyed, (int)(intptr_t)bit, __ATOMIC_SEQ_CST);
+    return APR_SUCCESS;
+}
+
+/* Runs fn on the loop and waits for it. */
+static void on_loop(void (*fn)(rp_post_t *post))
+{
+    rp_post_t post = {.fn = fn}, ping = {.fn = on_ping};
+
+    (void)pthread_mutex_lock(&mutex);
+    may_go = 0;
+    rp_loop_post(el.loop, &post);
+    rp_loop_post(el.loop, &ping);
+    while (!may_go) {
+        (void)pthread_cond_wait(&cond, &mutex);
+    }
+    (void)pthread_mutex_unlock(&mutex);
+}
+
+static rp_owned_t *given[2];
+
+static void close_first(rp_post_t *post)
+{
+    (void)post;
+    rp_owned_close(given[0]);
+}
+
+static void close_second(rp_post_t *post)
+{
+    (void)post;
+    rp_owned_close(given[1]);
+}
+
+/* As the timer does. */
+static void look(rp_post_t *post)
+{
+    (void)post;
+    el.grave_timer.fn(&el.grave_timer, 0);
+}
+
+/* A connection of this thread, in the hands of the loop. */
+static rp_owned_t *give(int *client_fd)
+{
+    rp_owned_t *o;
+    char line[100];
+
+    *client_fd = connect_client();
+    send_all(*client_fd, "GET /inline HTTP/1.1\r\n\r\n", 24);
+    receive_line(*client_fd, line, sizeof(line));
+    o = APR_RING_LAST(&el.owned);
+    return o;
+}
+
+/* Closed while the thread that gave it away may still write to it: its pool is there until that thread has another one. */
+START_TEST(test_rests_until_left)
+{
+    int fd[2];
+    conn_rec *c;
+    apr_pool_t *p;
+
+    destroyed = 0;
+    given[0] = give(&fd[0]);
+    c = given[0]->c;
+    p = c->pool;
+    on_loop(close_first);
+    ((volatile conn_rec *)c)->id = 1; /* as the MPM may: to memory that is there */
+    apr_pool_cleanup_register(p, (void *)(intptr_t)1, on_destroy, apr_pool_cleanup_null);
+    on_loop(look);
+    ck_assert_int_eq(destroyed, 0);
+    given[1] = give(&fd[1]); /* it was left */
+    on_loop(look);
+    ck_assert_int_eq(destroyed, 1); /* a look is enough */
+    apr_pool_cleanup_register(given[1]->c->pool, (void *)(intptr_t)2, on_destroy, apr_pool_cleanup_null);
+    rp_visit_begin();
+    on_loop(close_second);
+    on_loop(look);
+    ck_assert_int_eq(destroyed, 3);
+    (void)close(fd[0]);
+    (void)close(fd[1]);
+}
+END_TEST
+
+/* The later one is closed first: the thread may be with that, and has left the other one. */
+START_TEST(test_rests_in_any_order)
+{
+    int fd[2];
+    apr_pool_t *p;
+
+    destroyed = 0;
+    given[0] = give(&fd[0]);
+    given[1] = give(&fd[1]);
+    p = given[1]->c->pool;
+    on_loop(close_second);
+    apr_pool_cleanup_register(p, (void *)(intptr_t)2, on_destroy, apr_pool_cleanup_null);
+    on_loop(close_first);
+    on_loop(look);
+    ck_assert_int_eq(destroyed, 0);
+    (void)close(fd[0]);
+    given[0] = give(&fd[0]);
+    on_loop(close_first);
+    on_loop(look);
+    ck_assert_int_eq(destroyed, 2);
+    (void)close(fd[0]);
+    (void)close(fd[1]);
+}
+END_TEST
+
+/* Blocks of closed connections serve the next ones: as many as there were, and no more than that. */
+START_TEST(test_stock)
+{
+    int fd[2], i, lent;
+    apr_allocator_t *a;
+
+    ck_assert_int_eq(apr_allocator_create(&a), APR_SUCCESS);
+    rp_stock_end(a);
+    ck_assert_int_eq(rp_stock_lend(a), 0);
+    given[0] = give(&fd[0]);
+    rp_visit_begin();
+    on_loop(close_first);
+    ck_assert_int_eq(rp_stock_lend(a), RP_STOCK_LEND);
+    ck_assert_int_eq(rp_stock_lend(a), 0);
+    for (i = 0; i < 100; i++) {
+        rp_stock_take(a, RP_STOCK_LEND);
+    }
+    for (lent = 0; (i = rp_stock_lend(a)) > 0; lent += i) {
+        ck_assert_int_le(lent, 64 * RP_STOCK_LEND);
+    }
+    ck_assert_int_eq(lent, 64 * RP_STOCK_LEND);
+    apr_allocator_destroy(a);
+    (void)close(fd[0]);
 }
 END_TEST
 
@@ -319,6 +457,9 @@ int main(void)
     tcase_add_test(tc, test_drain_while_stopping_closes);
     tcase_add_test(tc, test_events_wait);
     tcase_add_test(tc, test_retire_what_has_ended);
+    tcase_add_test(tc, test_rests_until_left);
+    tcase_add_test(tc, test_rests_in_any_order);
+    tcase_add_test(tc, test_stock);
     suite_add_tcase(s, tc);
     return suite_main(s);
 }
