@@ -151,6 +151,32 @@ sub row_p99 {
     return \%r;
 }
 
+# ---- lanes and turns, as our servers tell them ----
+
+# A page of a server that is ours.
+sub page {
+    my ($s, $path) = @_;
+    my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $server{$s}{port}, Timeout => 2) or return '';
+    print $sock "GET $path HTTP/1.0\r\nHost: localhost\r\n\r\n";
+    local $/ = undef;
+    return <$sock> // '';
+}
+
+# Before a server of ours ends: requests by lane; turns of its loops, how many took no more than 5 ms, and more than 20 ms.
+sub listen_to {
+    my ($s) = @_;
+    my $text = $s =~ /^ours/ ? page($s, '/metrics') : '';
+    my %lane = $text =~ /^rproxy_lane_requests_total\{lane="(\w+)"\} (\d+)/mg;
+    $result{lanes}{$s}{$_} += $lane{$_} for keys %lane;
+    my ($all) = $text =~ /^rproxy_loop_turn_seconds_count (\d+)/m or return;
+    my ($quick) = $text =~ /^rproxy_loop_turn_seconds_bucket\{le="0\.005"\} (\d+)/m;
+    my ($slow) = $text =~ /^rproxy_loop_slow_turns_total (\d+)/m;
+    $result{turns}{$s}{turns} += $all;
+    $result{turns}{$s}{quick} += $quick;
+    $result{turns}{$s}{slow}  += $slow;
+    return;
+}
+
 # ---- many that wait ----
 
 # The most memory and the most requests before the backend while a load runs in the background.
@@ -183,6 +209,7 @@ sub memory_during {
 # Each proxy anew, so that nobody's memory is that of earlier rows.
 sub fresh {
     my ($name) = @_;
+    listen_to($name);
     stop_pid($server{$name}{pid}, $server{$name}{httpd} ? 'WINCH' : 'TERM');
     $server{$name} = start_contestant($name);
     h2load(url($server{$name}, '/p/1k'), clients => CLIENTS, requests => 2000);
@@ -216,41 +243,6 @@ sub row_tunnels {
         fresh($name);
     }
     return \%r;
-}
-
-# ---- lanes and turns, as our servers tell them ----
-
-# A page of a server that is ours.
-sub page {
-    my ($s, $path) = @_;
-    my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $server{$s}{port}, Timeout => 2) or return '';
-    print $sock "GET $path HTTP/1.0\r\nHost: localhost\r\n\r\n";
-    local $/ = undef;
-    return <$sock> // '';
-}
-
-# Turns of its loops in all rows: how many, how many took no more than 5 ms, and more than 20 ms.
-sub turns {
-    my %seen;
-    for my $s (grep { /^ours/ } @names) {
-        my $text = page($s, '/metrics');
-        my ($all) = $text =~ /^rproxy_loop_turn_seconds_count (\d+)/m or next;
-        my ($quick) = $text =~ /^rproxy_loop_turn_seconds_bucket\{le="0\.005"\} (\d+)/m;
-        my ($slow) = $text =~ /^rproxy_loop_slow_turns_total (\d+)/m;
-        $seen{$s} = {turns => $all, quick => $quick, slow => $slow} if $all;
-    }
-    return \%seen;
-}
-
-# Lines of mod_status that count requests by lane, where the modules have them.
-sub lanes {
-    my %count;
-    for my $s (grep { /^ours/ } @names) {
-        my $text = page($s, '/server-status?auto');
-        my %lane = $text =~ /^RProxyLane(\w+):\s+(\d+)/mg;
-        $count{$s} = \%lane if %lane;
-    }
-    return \%count;
 }
 
 # ---- output ----
@@ -315,7 +307,7 @@ sub report {
         $text .= "; lanes of $name: " . join ', ', map { "$_ $lane->{$_}" } sort keys %$lane;
     }
     for my $name (sort keys %{$result{turns} || {}}) {
-        my $seen = $result{turns}{$name};
+        my $seen = $result{turns}{$name}{turns} ? $result{turns}{$name} : next;
         $text .= sprintf '; loop of %s: %d turns, %.3f %% of them within 5 ms, %d over 20 ms', $name, $seen->{turns},
             100 * $seen->{quick} / $seen->{turns}, $seen->{slow};
     }
@@ -351,9 +343,8 @@ for my $row (@rows) {
     say_now("row $row");
     $result{$row} = $cost{$row} || $row eq 'close' ? row_cost($row)
         : $row eq 'syscalls' ? row_syscalls() : $row =~ /^p99-(.*)/ ? row_p99($1) : $row eq 'waiting' ? row_waiting() : row_tunnels();
-    $result{lanes} = lanes() if $row eq 'balancer';
 }
-$result{turns} = turns();
+listen_to($_) for @names;
 my $machine = machine();
 $lost = kernel_loss() - $lost;
 my $report = report($machine, $lost);
@@ -362,5 +353,5 @@ my %whole = (machine => $machine, rounds => $opt{rounds}, clients => CLIENTS, li
 spit($opt{json}, json(\%whole) . "\n") if $opt{json};
 update_document($opt{document}, $report) if $opt{document};
 my $errors = 0;
-for my $row (values %result) { $errors += $_->{errors} || 0 for grep { ref } values %$row; }
+for my $row (@result{@rows}) { $errors += $_->{errors} || 0 for grep { ref } values %$row; }
 exit($errors ? 1 : 0);

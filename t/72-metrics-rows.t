@@ -9,7 +9,7 @@ use RProxy::Env    qw(needs wait_until);
 use RProxy::Metrics;
 use RProxy::Server;
 
-plan tests => 94, need {needs(qw(rproxy rproxy_balancer slotmem_shm))};
+plan tests => 103, need {needs(qw(rproxy rproxy_balancer slotmem_shm))};
 
 my $b    = RProxy::Backend->new(name => 'b');
 my $url  = $b->url;
@@ -24,6 +24,14 @@ ProxyPass /metrics !
 ProxyPass /one $url/1 max=1 ttl=60
 ProxyPass /ws ws://127.0.0.1:@{[$b->port]}/ws
 ProxyPass /p/ $url/
+ProxyPass /hand $url
+<Location /hand>
+    RProxyLane handoff
+</Location>
+Listen 127.0.0.1:__PORT_block__
+<VirtualHost 127.0.0.1:__PORT_block__>
+    RProxyLane blocking
+</VirtualHost>
 <Proxy balancer://c>
     BalancerMember @{[$dead->url]} retry=0 lbset=0
     BalancerMember $url/id lbset=1
@@ -94,6 +102,10 @@ my $spent = value('rproxy_loop_turn_seconds_sum', worker => undef) - $busy;
 ok $spent > 50e-6 && $spent < 30, 'rproxy_loop_turn_seconds by the time of 50 requests' or diag($spent);
 cmp_ok value('rproxy_loop_slow_turns_total', worker => undef), '<=', value('rproxy_loop_turn_seconds_count', worker => undef) / 10, 'rproxy_loop_slow_turns_total: few';
 $tested{"rproxy_$_"} = 1 for qw(client_connections_taken_total loop_turn_seconds loop_slow_turns_total);
+for my $case (['inline', '/p/id/1'], ['handoff', '/hand/id/1'], ['blocking', '/p/id/1', port => 'block']) {
+    my ($lane, @how) = @$case;
+    moves($_ eq $lane ? 1 : 0, ['rproxy_lane_requests_total', worker => undef, lane => $_], ask(@how)) for qw(inline handoff blocking);
+}
 
 # --- logs to programs: lines that no pipe takes in one piece wait, if they may ---
 my @server = (worker => undef);

@@ -51,8 +51,17 @@ sub measure {
     return \%m;
 }
 
+sub only_child { return wait_until(15, sub { my @k = $s->children; @k == 1 ? $k[0] : undef }) }
+
+# What the main process holds for older generations depends on how many of their children still end: one more restart when there are none.
+sub settle {
+    my $old = only_child();
+    $s->graceful;
+    return wait_until(15, sub { my @k = $s->children; @k == 1 && $k[0] != $old });
+}
+
 sub child_measure {
-    my ($child) = wait_until(15, sub { my @k = $s->children; @k == 1 ? $k[0] : undef });
+    my $child = only_child();
     my $of = sub { my ($what) = @_; my $n = () = glob "/proc/$child/$what/*"; return $n };
     my $shared = grep { /^\S+ r\S\Ss / } lines_of("/proc/$child/maps");
     return {fds => $of->('fd'), threads => $of->('task'), shared => $shared};
@@ -89,8 +98,11 @@ for my $n (1 .. $restarts) {
     my @under_way = before($n);
     $s->graceful or last;
     after($n, @under_way);
+    if ($n == $settled || $n == $restarts) {
+        settle();
+        $at{$n} = measure();
+    }
     $first_child = child_measure() if $n == $settled;
-    $at{$n} = measure() if $n == $settled || $n == $restarts;
 }
 is $good, 8 * $restarts, "all requests around $restarts restarts are answered";
 my ($then, $now) = @at{$settled, $restarts};

@@ -13,6 +13,14 @@ static const char *class_name(int i)
     return names[i];
 }
 
+/* As rp_lane_e and its words in logs, which the engine knows: request/metrics.c holds them together. */
+static const char *lane_name(int i)
+{
+    static const char *const names[RP_STAT_LANES] = {"blocking", "inline", "handoff"};
+
+    return names[i];
+}
+
 static const char *reason_name(int i) { return rp_failure((rp_reason_e)i)->name; }
 static const char *refusal_name(int i) { return rp_refuse_str((rp_refuse_e)i); }
 
@@ -39,6 +47,7 @@ static int may_failover(int i) { return rp_failure((rp_reason_e)i)->failover; }
 static int never(int i) { return i < 0; }
 
 static const rp_metric_values_t classes = {RP_STAT_CLASSES, class_name, NULL};
+static const rp_metric_values_t lanes = {RP_STAT_LANES, lane_name, NULL};
 static const rp_metric_values_t reasons = {RP_FAIL_COUNT, reason_name, only_good};
 static const rp_metric_values_t resend_reasons = {RP_FAIL_COUNT, reason_name, only_raced};
 static const rp_metric_values_t failover_reasons = {RP_FAIL_COUNT, reason_name, may_failover};

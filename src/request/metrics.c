@@ -223,10 +223,15 @@ static int nobody_of(const request_rec *r, const char *balancer)
     return TARGET_NOBODY;
 }
 
+_Static_assert(RP_LANE_BLOCKING == 0 && RP_LANE_INLINE == 1 && RP_LANE_HANDOFF == 2 && RP_STAT_LANES == 3, "the order of the lanes' names");
+
 void rp_metrics_answered(const request_rec *r, const rp_request_t *rq, int status)
 {
     int answer = status >= 100 && status <= 599 ? status : r->status;
 
+    if (r->main == NULL && r->prev == NULL) {
+        rp_stat_add(&rp_metrics_child_stat()->lane[rp_engine_lane(r)], 1);
+    }
     if (rq != NULL && rq->worker != NULL && (rq->balancing == NULL || rq->worker != rp_child_unconfigured_worker())) {
         rp_count_answer(rq->worker->stat, answer);
     }

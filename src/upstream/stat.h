@@ -2,7 +2,8 @@
 /**
  * @file stat.h
  * What is counted of a worker. One record for each worker and child, and one for each child itself, in memory that all children share, so that any of them can
- * tell the sums; only its own child writes it, by atomics. All zero is a good beginning. Raise RP_STAT_LAYOUT with every change.
+ * tell the sums; only its own child writes it, by atomics. All zero is a good beginning. Raise RP_STAT_LAYOUT with every change but a
+ * counter that takes its place from room.
  */
 #ifndef RP_UPSTREAM_STAT_H
 #define RP_UPSTREAM_STAT_H
@@ -14,6 +15,7 @@
 #define RP_STAT_REASONS 32   /**< room for rp_reason_e */
 #define RP_STAT_REFUSALS 16  /**< room for rp_refuse_e */
 #define RP_STAT_CLASSES 5    /**< 1xx to 5xx */
+#define RP_STAT_LANES 3      /**< rp_lane_e: blocking, inline, handoff */
 #define RP_HISTOGRAM_BOUNDS 17
 
 /** Times by size. */
@@ -51,7 +53,8 @@ typedef struct rp_child_stat_t {
     rp_histogram_t turn;           /**< turns of its event loops, from wake-up to the next wait */
     apr_uint64_t log_waited;       /**< lines of logs to programs that their pipe did not take at once */
     apr_uint64_t log_lost;         /**< lines of logs to programs that were lost */
-    apr_uint64_t room[8];
+    apr_uint64_t lane[RP_STAT_LANES]; /**< proxied requests by the lane that they took */
+    apr_uint64_t room[5];
 } rp_child_stat_t;
 
 /** Upper bounds in microseconds, ascending; a time that equals one is below it. */
