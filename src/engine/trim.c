@@ -10,7 +10,7 @@
 #define KEEP_FREE 32768 /* bytes that a connection's allocator keeps for its next request */
 #define LOOK_WORDS 128  /* a kilobyte: all in the block's first page */
 #define TRIM_MOST 8     /* blocks given back at once; KEEP_FREE has room for no more than four */
-#define STASH_MOST 64   /* blocks that a loop keeps for its connections */
+#define STASH_MOST 256  /* blocks that a loop keeps for its connections: for all that one turn answers */
 #define LEND 2          /* blocks that answering takes beyond those that waiting does: the request's pool, the head's buffer */
 
 void rp_owned_trim_init(rp_owned_t *o)
@@ -42,6 +42,19 @@ static void stash(rp_engine_loop_t *el, apr_memnode_t *node)
         node->next = NULL;
         apr_allocator_free(apr_pool_allocator_get(el->scratch.pool), node);
     }
+}
+
+/* One of those kept, or a new one: what a connection takes from the system by itself nobody could count, and it would keep that until it is trimmed. */
+static apr_memnode_t *unstash(rp_engine_loop_t *el)
+{
+    apr_memnode_t *node = el->stash;
+
+    if (node == NULL) {
+        return apr_allocator_alloc(apr_pool_allocator_get(el->scratch.pool), 1);
+    }
+    el->stash = node->next;
+    el->nstash--;
+    return node;
 }
 
 void rp_trim_end(rp_engine_loop_t *el)
@@ -100,11 +113,12 @@ void rp_owned_lend(rp_owned_t *o)
     apr_allocator_t *a = apr_pool_allocator_get(o->c->pool);
 
     o->trimmed = 0;
-    while (o->lent < LEND && el->stash != NULL) {
-        apr_memnode_t *node = el->stash;
+    while (o->lent < LEND) {
+        apr_memnode_t *node = unstash(el);
 
-        el->stash = node->next;
-        el->nstash--;
+        if (node == NULL) {
+            return;
+        }
         node->next = NULL;
         apr_allocator_free(a, node);
         o->lent++;

@@ -446,6 +446,37 @@ START_TEST(test_stock)
 }
 END_TEST
 
+/* ---- blocks of connections that wait ---- */
+
+static int counts[3];
+
+static void lend_and_trim(rp_post_t *post)
+{
+    (void)post;
+    rp_trim_end(&el);
+    rp_owned_lend(given[0]);
+    counts[0] = given[0]->lent;
+    rp_owned_trim(given[0]);
+    counts[1] = given[0]->lent;
+    counts[2] = el.nstash;
+    rp_trim_end(&el);
+}
+
+/* Nothing was kept: what a connection takes to go on is known all the same, and goes back with its answer. */
+START_TEST(test_lends_when_there_is_nothing)
+{
+    int fd;
+
+    el.scratch.pool = pool;
+    given[0] = give(&fd);
+    on_loop(lend_and_trim);
+    ck_assert_int_gt(counts[0], 0);
+    ck_assert_int_eq(counts[1], 0);
+    ck_assert_int_eq(counts[2], counts[0]);
+    (void)close(fd);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("owned");
@@ -460,6 +491,7 @@ int main(void)
     tcase_add_test(tc, test_rests_until_left);
     tcase_add_test(tc, test_rests_in_any_order);
     tcase_add_test(tc, test_stock);
+    tcase_add_test(tc, test_lends_when_there_is_nothing);
     suite_add_tcase(s, tc);
     return suite_main(s);
 }
