@@ -7,11 +7,11 @@ use Apache::Test qw(-withtestmore);
 use Fcntl qw(O_WRONLY O_NONBLOCK);
 use RProxy::Backend;
 use RProxy::Client qw(get);
-use RProxy::Env    qw(needs now seconds wait_until);
+use RProxy::Env    qw(build_dir needs now seconds wait_until);
 use RProxy::Metrics;
 use RProxy::Server;
 
-plan tests => 62, need { needs(qw(rproxy mpm_event)) };
+plan tests => 73, need { needs(qw(rproxy mpm_event)) };
 
 my $backend = RProxy::Backend->new;
 my $url     = $backend->url;
@@ -103,7 +103,8 @@ sub ascending { my $last = 0; for my $n (@_) { return 0 if $n <= $last; $last = 
 my $s = server("RProxyLogBuffer 400000\nListen 127.0.0.1:__PORT_two__");
 
 # --- the program does not read: 160 KB for a pipe of 64 ---
-is ask($s, 'a', 40, 4000), 40, 'requests are answered though their log program does not read';
+is ask($s, 'a', 40, 4000), 40, 'requests are answered though their log program does not read'
+    or die "everything waits: the rest would take minutes\n";
 others_are_served($s, 'a full log pipe');
 my @clients = map { RProxy::Client->new($s, timeout => 8) } 1 .. 30;
 $_->request('GET', '/b/id/1', id => 'many', headers => ['X-Pad' => 'x']) for @clients;
@@ -151,6 +152,19 @@ is counted($s, 'lost'), $lost, 'nothing is lost any more';
 my $logged = () = $s->access_log =~ /^(?:[a-d]|long)\d+ /mg;
 my $there = grep {/^(?:[a-d]|long)\d+ /} piped($s);
 is $there + $lost, $logged, 'what arrived and what was lost are all'; # others of that time waited in vain, too
+
+# --- a program that ends: what waits goes to the one that httpd starts in its place ---
+program_reads($s, 0);
+my $serves = child($s);
+my ($first) = grep { $_ != $serves } $s->children;
+is ask($s, 'again', 40, 4000), 40, 'requests while a program does not read';
+kill 'KILL', $first;
+ok $s->wait_log(qr/piped log program '[^']*' failed unexpectedly/), 'that ends';
+is ask($s, 'anew', 5, 10), 5, 'requests behind its end';
+program_reads($s, 1);
+ok wait_until(10, sub { numbers($s, 'anew', 10) == 5 }), 'the next program gets their lines';
+cmp_ok scalar(numbers($s, 'again', 4000)), '>=', 35, 'and those that waited, but for what the first one had read'; # 16 KB
+ok ascending(numbers($s, 'again', 4000)), 'in order';
 
 # --- restarts and stops while lines wait ---
 program_reads($s, 0);
@@ -205,6 +219,21 @@ cmp_ok $told + $untold, '>=', 400, 'no more are lost than is told' or diag "$tol
 cmp_ok $told + $untold, '<=', 420, 'and hardly fewer';
 is scalar(grep { !/^\[.*\] / } split /\n/, $errors->()), 0, 'each line is whole';
 ok $s->stop('TERM'), 'it ends';
+
+# --- a helper that can not be interrupted: the child ends in the middle ---
+{
+    local $ENV{LD_PRELOAD} = join ':', $ENV{LD_PRELOAD} || (), build_dir() . '/t/upstream/.libs/rp_names.so';
+    local $ENV{RP_SLOW_NAME} = 'slow.test=20';
+    $s = server('ProxyPass /slow http://slow.test:81');
+    my $held = RProxy::Client->new($s);
+    $held->request('GET', '/slow');
+    is ask($s, 'j', 60, 4000), 60, 'lines wait and a name is looked up';
+    $began = now();
+    ok $s->stop('TERM'), 'it ends';
+    cmp_ok now() - $began, '<', seconds(6), 'in bounded time';
+    like $s->error_log, qr/RP0336/, 'without waiting for the look-up';
+    like $s->error_log, qr/RP0374/, 'the lines that are lost are told of';
+}
 
 # --- 0: as httpd does ---
 $s = server('RProxyLogBuffer 0');

@@ -144,11 +144,12 @@ static int raise_limits(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
 {
     rp_engine_conf_t engine = engine_conf(main_server);
     int log_buffer = rp_server_conf(main_server)->log_buffer;
+    int loops = engine.mode != RP_EVENT_OFF && rp_engine_obstacle() == NULL;
 
     (void)plog;
     (void)ptemp;
     rp_limits_raise(pconf, main_server, &engine);
-    rp_log_writer_limit(engine.mode == RP_EVENT_OFF ? 0 : log_buffer < 0 ? RP_LOG_BUFFER_DEFAULT : (apr_size_t)log_buffer);
+    rp_log_writer_limit(!loops ? 0 : log_buffer < 0 ? RP_LOG_BUFFER_DEFAULT : (apr_size_t)log_buffer);
     return OK;
 }
 
