@@ -17,7 +17,7 @@ typedef struct row_t {
     apr_uint32_t pid;   /**< 0: free */
     apr_uint32_t used;  /**< a child has counted here, now or before */
     rp_child_stat_t child;
-    rp_worker_stat_t stat[]; /**< by target */
+    _Alignas(ROW_ALIGN) rp_worker_stat_t stat[]; /**< by target */
 } row_t;
 
 /** A worker that came at run time; shared, and written once. */

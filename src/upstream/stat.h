@@ -11,7 +11,7 @@
 #include <apr.h>
 #include <apr_time.h>
 
-#define RP_STAT_LAYOUT 2u
+#define RP_STAT_LAYOUT 3u
 #define RP_STAT_REASONS 32   /**< room for rp_reason_e */
 #define RP_STAT_REFUSALS 16  /**< room for rp_refuse_e */
 #define RP_STAT_CLASSES 5    /**< 1xx to 5xx */
@@ -20,10 +20,11 @@
 
 /** Times by size. */
 typedef struct rp_histogram_t {
-    apr_uint64_t count[RP_HISTOGRAM_BOUNDS + 1]; /**< by bound, not cumulative; the last: beyond all bounds */
     apr_uint64_t sum_us;
+    apr_uint64_t count[RP_HISTOGRAM_BOUNDS + 1]; /**< by bound, not cumulative; the last: beyond all bounds */
 } rp_histogram_t;
 
+/** In the order of use: what every request counts stands together, because a processor takes it from others by the cache line. */
 typedef struct rp_worker_stat_t {
     /* now */
     apr_uint32_t permits;               /**< connections, busy and idle; at most `max` */
@@ -32,16 +33,16 @@ typedef struct rp_worker_stat_t {
     apr_uint32_t attempts;              /**< attempts under way */
     /* since the server started */
     apr_uint64_t opened, reused, closed;
-    apr_uint64_t refused[RP_STAT_REFUSALS];   /**< by rp_refuse_e */
     apr_uint64_t sent, received;              /**< bytes of ended attempts */
     apr_uint64_t answered[RP_STAT_CLASSES];   /**< requests by the status that the client got; [1]: 2xx */
+    rp_histogram_t first_byte;                /**< connection ready to first byte of the response */
+    rp_histogram_t total;                     /**< attempts that were answered, begin to end */
     apr_uint64_t failed[RP_STAT_REASONS];     /**< attempts that ended for an rp_reason_e; [0] did not fail */
     apr_uint64_t resent[RP_STAT_REASONS];     /**< of those, how many were tried again here */
     apr_uint64_t left[RP_STAT_REASONS];       /**< how many made another member the next */
+    apr_uint64_t refused[RP_STAT_REFUSALS];   /**< by rp_refuse_e */
     rp_histogram_t waited;                    /**< for a permit; attempts that had to wait alone */
     rp_histogram_t connect;                   /**< connect and TLS of new connections */
-    rp_histogram_t first_byte;                /**< connection ready to first byte of the response */
-    rp_histogram_t total;                     /**< attempts that were answered, begin to end */
 } rp_worker_stat_t;
 
 /** What one child counts besides its workers. New counters take their place from room. */

@@ -6,7 +6,7 @@
 
 START_TEST(histogram_at_and_beyond_each_bound)
 {
-    rp_histogram_t h = {{0}, 0};
+    rp_histogram_t h = {0};
     apr_uint64_t sum = 0;
     int i;
 
@@ -28,7 +28,7 @@ END_TEST
 
 START_TEST(histogram_of_a_clock_that_went_back)
 {
-    rp_histogram_t h = {{0}, 0};
+    rp_histogram_t h = {0};
 
     rp_histogram_add(&h, -5);
     rp_histogram_add(&h, 0);
