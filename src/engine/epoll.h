@@ -12,7 +12,7 @@
 
 #include "wire/slice.h"
 
-#define RP_EPOLL_BATCH 128 /**< events taken at once */
+#define RP_EPOLL_BATCH 64 /**< events taken at once: what each of them leads to has to fit into a turn of a few milliseconds */
 
 /** What happened to a descriptor; bits. An error or hang-up is READ and WRITE as well: the next read or write says what it is. */
 #define RP_EV_READ 0x01u  /**< bytes, or the peer's end of them */

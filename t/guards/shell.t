@@ -14,6 +14,8 @@ my @scripts = files(qr{\.sh$|^\.ci/run$});
 cmp_ok(scalar @scripts, '>', 5, 'the scripts were found');
 none_wrong('sh -n accepts every script', grep { system('sh', '-n', $_) != 0 } @scripts);
 none_wrong('scripts that are run by name can be run', grep { !-x } grep { !m{^scripts/(?:suite|lint|groups)\.sh$} } @scripts);
+my @programs = grep { /\.pl$|rproxyctl$/ && slurp($_) =~ /^#!/ } files(qr{^(?:bench|scripts|demo|docs)/[^/]+$});
+none_wrong('and so can the other programs', grep { !-x } @programs);
 my $found = `shellcheck @scripts 2>&1`;
 is($?, 0, 'shellcheck finds nothing') or diag($found);
 none_wrong('perl -c accepts every Perl file of the build',
