@@ -10,7 +10,7 @@
 #define KEEP_FREE 32768 /* bytes that a connection's allocator keeps for its next request */
 #define LOOK_WORDS 128  /* a kilobyte: all in the block's first page */
 #define TRIM_MOST 8     /* blocks given back at once; KEEP_FREE has room for no more than four */
-#define STASH_MOST 256  /* blocks that a loop keeps for its connections: for all that one turn answers */
+#define STASH_MOST 64   /* blocks that a loop keeps for its connections */
 #define LEND 2          /* blocks that answering takes beyond those that waiting does: the request's pool, the head's buffer */
 
 void rp_owned_trim_init(rp_owned_t *o)
