@@ -12,17 +12,20 @@ void rp_head_scan_reset(rp_head_scan_t *s)
 
 static void count_words(rp_head_scan_t *s, const char *p, size_t n)
 {
+    int words = s->words, in_word = s->in_word; /* kept in registers: p may point to anything, s included, for all the compiler knows */
     size_t i;
 
-    for (i = 0; i < n && s->words < 3; i++) {
+    for (i = 0; i < n && words < 3; i++) {
         if (p[i] == ' ' || p[i] == '\t') {
-            s->in_word = 0;
+            in_word = 0;
         }
-        else if (!s->in_word) {
-            s->in_word = 1;
-            s->words++;
+        else if (!in_word) {
+            in_word = 1;
+            words++;
         }
     }
+    s->words = words;
+    s->in_word = in_word;
 }
 
 static int line_too_long(const rp_head_scan_t *s, const rp_head_limits_t *limits)

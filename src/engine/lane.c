@@ -20,6 +20,8 @@ _Static_assert(4 * NAMES <= PLACES, "at most half of the places are taken");
 
 /* Those that are registered, each at the place of its address or behind it, so that requests compare addresses; const once a child runs. */
 static const ap_filter_rec_t *known[PLACES];
+/* Names of registered output filters: what may stand behind BY_TYPE. The registry of httpd walks a tree for each letter. */
+static const char *by_type[NAMES];
 
 static unsigned place_of(const ap_filter_rec_t *filter)
 {
@@ -43,12 +45,18 @@ static void know(const ap_filter_rec_t *filter)
 
 void rp_lane_child_init(void)
 {
-    int i;
+    int i, n = 0;
 
     memset(known, 0, sizeof(known));
+    memset(by_type, 0, sizeof(by_type));
     for (i = 0; harmless[i] != NULL; i++) {
-        know(ap_get_output_filter_handle(harmless[i]));
+        const ap_filter_rec_t *out = ap_get_output_filter_handle(harmless[i]);
+
+        know(out);
         know(ap_get_input_filter_handle(harmless[i]));
+        if (out != NULL) {
+            by_type[n++] = harmless[i];
+        }
     }
 }
 
@@ -64,12 +72,24 @@ static int is_known(const ap_filter_rec_t *filter)
     return 0;
 }
 
+static int is_harmless_name(const char *name)
+{
+    int i;
+
+    for (i = 0; by_type[i] != NULL; i++) {
+        if ((*name | 0x20) == (*by_type[i] | 0x20) && !strcasecmp(name, by_type[i])) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static int is_harmless(const ap_filter_rec_t *filter)
 {
     if (is_known(filter)) {
         return 1;
     }
-    return !strncasecmp(filter->name, BY_TYPE, sizeof(BY_TYPE) - 1) && is_known(ap_get_output_filter_handle(filter->name + sizeof(BY_TYPE) - 1));
+    return !strncasecmp(filter->name, BY_TYPE, sizeof(BY_TYPE) - 1) && is_harmless_name(filter->name + sizeof(BY_TYPE) - 1);
 }
 
 static int all_harmless(const ap_filter_t *f)
