@@ -224,7 +224,7 @@ ok $s->stop('TERM'), 'it ends';
 {
     local $ENV{LD_PRELOAD} = join ':', $ENV{LD_PRELOAD} || (), build_dir() . '/t/upstream/.libs/rp_names.so';
     local $ENV{RP_SLOW_NAME} = 'slow.test=20';
-    $s = server('ProxyPass /slow http://slow.test:81');
+    $s = server("RProxyLane inline\nProxyPass /slow http://slow.test:81"); # on the blocking lane a thread of the MPM looks it up
     my $held = RProxy::Client->new($s);
     $held->request('GET', '/slow');
     is ask($s, 'j', 60, 4000), 60, 'lines wait and a name is looked up';
