@@ -63,6 +63,14 @@ sub settle {
 sub child_measure {
     my $child = only_child();
     my $of = sub { my ($what) = @_; my $n = () = glob "/proc/$child/$what/*"; return $n };
+    get($s, '/index.html'); # a helper has run
+    my ($last, $same) = (0, 0);
+    wait_until(15, sub { # the MPM starts its threads one by one
+        my $n = $of->('task');
+        $same = $n == $last ? $same + 1 : 0;
+        $last = $n;
+        return $same >= 50;
+    });
     my $shared = grep { /^\S+ r\S\Ss / } lines_of("/proc/$child/maps");
     return {fds => $of->('fd'), threads => $of->('task'), shared => $shared};
 }
