@@ -107,7 +107,7 @@ apr_status_t rp_conn_connect_finish(rp_conn_t *conn) RP_WARN_UNUSED;
 void rp_conn_reset(rp_conn_t *conn);
 
 /** Wait-free check before reuse: RP_REFUSE_NONE, or why not (peer closed, unexpected bytes, error).
- * One system call for plain connections. A TLS record that holds no data (session tickets) is eaten
+ * One system call for plain connections that are good. A TLS record that holds no data (session tickets) is eaten
  * and is no reason. */
 int rp_conn_reuse_check(rp_conn_t *conn);
 
