@@ -18,7 +18,7 @@ typedef struct loan_t {
     int n;
 } loan_t;
 
-static accept_function theirs; /* written before any pointer to ours */
+static accept_function theirs; /* atomic: who calls ours finds it, as it is written before any pointer to ours */
 static int begun;              /* atomic */
 
 /* The pool goes, or is cleared for the MPM's next connection; all that was made in it or below it has gone. */
@@ -34,7 +34,7 @@ static apr_status_t give_back(void *baton)
 
 static apr_status_t accept_with_loan(void **csd, ap_listen_rec *lr, apr_pool_t *p)
 {
-    apr_status_t rv = theirs(csd, lr, p);
+    apr_status_t rv = __atomic_load_n(&theirs, __ATOMIC_ACQUIRE)(csd, lr, p);
     apr_allocator_t *a = apr_pool_allocator_get(p);
     int n = rv == APR_SUCCESS && *csd != NULL ? rp_stock_lend(a) : 0;
 
@@ -65,6 +65,7 @@ int rp_accept_loan(apr_socket_t *sock, apr_pool_t *p)
 void rp_accept_begin(void)
 {
     ap_listen_rec *lr;
+    accept_function first = NULL;
 
     if (__atomic_load_n(&begun, __ATOMIC_RELAXED) || __atomic_exchange_n(&begun, 1, __ATOMIC_ACQ_REL)) {
         return; /* as a rule it is read only */
@@ -75,10 +76,11 @@ void rp_accept_begin(void)
         if (has == NULL) {
             continue; /* another child's */
         }
-        if (theirs == NULL) {
-            theirs = has;
+        if (first == NULL) {
+            first = has;
+            __atomic_store_n(&theirs, first, __ATOMIC_RELEASE);
         }
-        if (has == theirs) {
+        if (has == first) {
             __atomic_store_n(&lr->accept_func, accept_with_loan, __ATOMIC_RELEASE);
         }
     }
@@ -94,5 +96,5 @@ void rp_accept_end(void)
         }
     }
     __atomic_store_n(&begun, 0, __ATOMIC_RELEASE);
-    theirs = NULL;
+    __atomic_store_n(&theirs, NULL, __ATOMIC_RELEASE);
 }
