@@ -7,6 +7,7 @@
 #include "engine/accept.h"
 
 #include <ap_listen.h>
+#include <unixd.h>
 
 #include "engine/gate.h"
 #include "engine/owned_int.h"
@@ -18,8 +19,7 @@ typedef struct loan_t {
     int n;
 } loan_t;
 
-static accept_function theirs; /* atomic: who calls ours finds it, as it is written before any pointer to ours */
-static int begun;              /* atomic */
+static int begun; /* atomic */
 
 /* The pool goes, or is cleared for the MPM's next connection; all that was made in it or below it has gone. */
 static apr_status_t give_back(void *baton)
@@ -34,7 +34,7 @@ static apr_status_t give_back(void *baton)
 
 static apr_status_t accept_with_loan(void **csd, ap_listen_rec *lr, apr_pool_t *p)
 {
-    apr_status_t rv = __atomic_load_n(&theirs, __ATOMIC_ACQUIRE)(csd, lr, p);
+    apr_status_t rv = ap_unixd_accept(csd, lr, p);
     apr_allocator_t *a = apr_pool_allocator_get(p);
     int n = rv == APR_SUCCESS && *csd != NULL ? rp_stock_lend(a) : 0;
 
@@ -65,22 +65,12 @@ int rp_accept_loan(apr_socket_t *sock, apr_pool_t *p)
 void rp_accept_begin(void)
 {
     ap_listen_rec *lr;
-    accept_function first = NULL;
 
     if (__atomic_load_n(&begun, __ATOMIC_RELAXED) || __atomic_exchange_n(&begun, 1, __ATOMIC_ACQ_REL)) {
         return; /* as a rule it is read only */
     }
     for (lr = ap_listeners; lr != NULL; lr = lr->next) {
-        accept_function has = __atomic_load_n(&lr->accept_func, __ATOMIC_ACQUIRE);
-
-        if (has == NULL) {
-            continue; /* another child's */
-        }
-        if (first == NULL) {
-            first = has;
-            __atomic_store_n(&theirs, first, __ATOMIC_RELEASE);
-        }
-        if (has == first) {
+        if (__atomic_load_n(&lr->accept_func, __ATOMIC_RELAXED) == ap_unixd_accept) { /* the MPM's, and nobody else's */
             __atomic_store_n(&lr->accept_func, accept_with_loan, __ATOMIC_RELEASE);
         }
     }
@@ -92,9 +82,8 @@ void rp_accept_end(void)
 
     for (lr = ap_listeners; lr != NULL; lr = lr->next) {
         if (lr->accept_func == accept_with_loan) {
-            lr->accept_func = theirs;
+            lr->accept_func = ap_unixd_accept;
         }
     }
     __atomic_store_n(&begun, 0, __ATOMIC_RELEASE);
-    __atomic_store_n(&theirs, NULL, __ATOMIC_RELEASE);
 }
