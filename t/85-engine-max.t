@@ -40,7 +40,8 @@ for my $scheme (qw(plain tls)) {
     }
     is $good, 30, "$scheme: loops and helpers in turn: all answered";
     cmp_ok $slowest, '<', seconds(4), "at once ($slowest s)";
-    cmp_ok $backend->count('max_open'), '<=', 3, 'never more connections than max, but for one that is just ending';
+    # one that makes room was shut down before the new one was opened, but the backend may accept first
+    cmp_ok $backend->count('max_open'), '<=', 4, 'never more connections than max, but for as many that are just ending';
 
     my @many = map { RProxy::Client->new($s) } 1 .. 20;
     $many[$_]->request('GET', $_ % 2 ? "/$scheme/hand" : "/$scheme/id/$_") for 0 .. 19;

@@ -121,7 +121,8 @@ static void *open_log(apr_pool_t *p, server_rec *s, const char *name)
     void *handle;
 
     if (name == NULL || name[0] != '|' || writer.limit == 0) {
-        return writer.open_before(p, s, name);
+        handle = writer.open_before(p, s, name);
+        return handle;
     }
     apr_pool_create(&scratch, p);
     before = writing_ends(scratch);
