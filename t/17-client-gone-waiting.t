@@ -19,7 +19,7 @@ my $mute    = '127.0.0.1:' . $silent->sockport;
 local $ENV{LD_PRELOAD} = join ':', $ENV{LD_PRELOAD} || (), build_dir() . '/t/upstream/.libs/rp_names.so';
 local $ENV{RP_SLOW_NAME} = 'slow.test=3';
 
-for my $case (['loop', '', 'inline'], ['helper', '<Location /> RProxyLane handoff </Location>', 'handoff'], ['thread', 'RProxyEventLoop off', 'blocking']) {
+for my $case (['loop', '', 'inline'], ['helper', '<Location /> RProxyLane blocking </Location>', 'handoff'], ['thread', 'RProxyEventLoop off', 'blocking']) {
     my ($lane, $lines, $note) = @$case;
     $lines =~ s/> /> \n/; $lines =~ s/ </\n </;
     my $s = RProxy::Server->new(any_lane => 'the lane is what this is about', timeout => 60, threads => 16, modules => [qw(socache_shmcb ssl)], config => <<"CONF");

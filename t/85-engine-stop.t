@@ -42,7 +42,7 @@ SSLProxyEngine on
 @{[join "\n", map { "ProxyPass /tls$_ https://$mute[$_]\nProxyPass /slow$_ http://slow.test:8$_\nProxyPass /handoff$_ http://$mute[$_]" } 0 .. 2]}
 ProxyPass /b       $url
 <LocationMatch ^/handoff>
-    RProxyLane handoff
+    RProxyLane blocking
 </LocationMatch>
 CONF
     my @c = map { RProxy::Client->new($s) } 0 .. 2; # a backend each: a silent one holds one thread
