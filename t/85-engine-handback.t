@@ -11,7 +11,7 @@ use RProxy::Env    qw(needs now seconds);
 use RProxy::Server;
 
 my @modules = qw(authn_core authn_file authz_user auth_basic include deflate filter rewrite alias);
-plan tests => 49, need { needs('rproxy', 'rproxy_balancer', 'mpm_event', @modules) };
+plan tests => 52, need { needs('rproxy', 'rproxy_balancer', 'mpm_event', @modules) };
 
 my $backend = RProxy::Backend->new;
 my $url     = $backend->url;
@@ -166,6 +166,15 @@ for my $case (['/block', 'RProxyLane blocking in a section'], ['/ssi', 'a filter
     is get($s, '/hand/id/2', timeout => 5)->status, 200, 'for nobody else';
     $s->write_file('go', '');
     like ended('left'), qr/^handoff \d+ - X$/, 'who left meanwhile is not waited for';
+
+    unlink map { $s->root . "/$_" } qw(asked go);
+    $c = RProxy::Client->new($s);
+    $c->request('OPTIONS', '/hand/asked/x', id => 'half', headers => ['Max-Forwards', 'x', Connection => 'close']);
+    ok RProxy::Env::wait_until(10, sub { -e $s->root . '/asked' }), 'a hook waits again';
+    $c->half_close;
+    $s->write_file('go', '');
+    is $c->response->status, 400, 'refused behind its hooks, when nothing more can come: it is told';
+    is get($s, '/hand/id/3')->status, 200, '... and the next one is served';
 
     my $began = now();
     my $r = get($s, '/none/x', id => 'none');

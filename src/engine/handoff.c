@@ -44,11 +44,11 @@ static int run_handler(request_rec *r, const char *name)
     return status;
 }
 
-/* Its hooks are over, and nothing of its body was read: as if they had run here. */
-static void go_on_here(rp_owned_t *o)
+/* Its hooks are over, and nothing of its body was read: as if they had run here. heard: events that came meanwhile. o may be gone. */
+static void go_on_here(rp_owned_t *o, unsigned heard)
 {
     request_rec *r = o->r;
-    int status;
+    int status, waits;
 
     o->hooks_over = 1;
     if (apr_table_get(r->headers_in, "Transfer-Encoding") != NULL) {
@@ -61,7 +61,11 @@ static void go_on_here(rp_owned_t *o)
         return;
     }
     o->c->cs->state = CONN_STATE_SUSPENDED;
+    waits = o->handoff == RP_HANDOFF_NO && o->suspended.ex != NULL; /* else it may be gone behind the next line */
     rp_owned_processed(o);
+    if (waits) {
+        rp_owned_overheard(o, heard);
+    }
 }
 
 /* Back on the loop. The helper may have taken what was announced, or left some of what was announced before: look. */
@@ -89,8 +93,7 @@ static void on_back(rp_post_t *post)
         rp_owned_finish(o->r, HTTP_SERVICE_UNAVAILABLE);
     }
     if (o->handoff == RP_HANDOFF_NO) { /* the helper handed it back */
-        go_on_here(o);
-        rp_owned_overheard(o, heard);
+        go_on_here(o, heard);
         return;
     }
     rp_owned_after_request(o);

@@ -9,17 +9,16 @@
  */
 #include "engine/log_errors.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <http_config.h>
 #include <http_core.h>
 #include <http_log.h>
 #include <poll.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include <apr_portable.h>
 
+#include "engine/log_pipe.h"
 #include "upstream/clock.h"
 
 APLOG_USE_MODULE(rproxy);
@@ -57,16 +56,13 @@ static error_pipe_t *find(const apr_file_t *file)
 static apr_status_t open_again(error_pipe_t *e, apr_pool_t *pool, apr_size_t bytes)
 {
     apr_os_file_t shared;
-    char path[32];
     apr_status_t rv = apr_os_file_get(&shared, e->shared);
 
+    if (rv == APR_SUCCESS) {
+        rv = rp_log_pipe_open_again(shared, &e->fd);
+    }
     if (rv != APR_SUCCESS) {
         return rv;
-    }
-    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", shared);
-    e->fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-    if (e->fd < 0) {
-        return errno;
     }
     rv = apr_os_pipe_put_ex(&e->own, &e->fd, 1, pool);
     if (rv != APR_SUCCESS) {

@@ -386,7 +386,15 @@ static apr_status_t close_all(void *data)
     return APR_SUCCESS;
 }
 
-/* Where another program is started the descriptors close themselves. */
+apr_status_t rp_log_pipe_open_again(int fd, int *own)
+{
+    char path[32];
+
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    *own = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    return *own < 0 ? errno : APR_SUCCESS;
+}
+
 rp_log_pipes_t *rp_log_pipes_create(apr_pool_t *pool)
 {
     rp_log_pipes_t *ps = apr_pcalloc(pool, sizeof(*ps));
@@ -402,15 +410,13 @@ int rp_log_pipes_count(const rp_log_pipes_t *ps) { return ps->n; }
 
 apr_status_t rp_log_pipes_add(rp_log_pipes_t *ps, int fd, const char *name, rp_log_pipe_t **out)
 {
-    char path[32];
     rp_log_pipe_t *p;
     int own;
+    apr_status_t rv = rp_log_pipe_open_again(fd, &own);
 
     *out = NULL;
-    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    own = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-    if (own < 0) {
-        return errno;
+    if (rv != APR_SUCCESS) {
+        return rv;
     }
     p = apr_pcalloc(ps->pool, sizeof(*p));
     if (pthread_mutex_init(&p->mutex, NULL) != 0) {

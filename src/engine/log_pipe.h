@@ -40,10 +40,15 @@ typedef struct rp_log_pipes_conf_t {
     void *ctx;
 } rp_log_pipes_conf_t;
 
+/** The pipe whose writing end is fd by an open file of its own, which does not wait; fd stays the caller's, *own is his, too. Any thread; as a user who
+ * may open it: who made it. Another program that is started does not get it.
+ * @return APR_SUCCESS, or why it can not be opened a second time (no /proc) */
+apr_status_t rp_log_pipe_open_again(int fd, int *own) RP_WARN_UNUSED;
+
 /** No pipes yet; they are closed with the pool. */
 rp_log_pipes_t *rp_log_pipes_create(apr_pool_t *pool);
-/** A pipe whose writing end is fd, which stays the caller's. Before rp_log_pipes_start, as a user who may open it: who made it. name is borrowed.
- * @return APR_SUCCESS, or why it can not be opened a second time (no /proc) */
+/** A pipe whose writing end is fd, which stays the caller's. Before rp_log_pipes_start. name is borrowed.
+ * @return APR_SUCCESS, or as rp_log_pipe_open_again */
 apr_status_t rp_log_pipes_add(rp_log_pipes_t *ps, int fd, const char *name, rp_log_pipe_t **out) RP_WARN_UNUSED;
 /** How many there are. */
 int rp_log_pipes_count(const rp_log_pipes_t *ps);

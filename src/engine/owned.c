@@ -353,11 +353,12 @@ static int is_final(const request_rec *r)
 
 void rp_owned_finish(request_rec *r, int status)
 {
-    if (status != OK && status != DONE) {
+    int is_error = status != OK && status != DONE;
+
+    if (is_error) {
         r->status = HTTP_OK; /* an error of the error page would be no news otherwise */
-        ap_die(status, r);
     }
-    else if (!is_final(r)) {
+    if (is_error || !is_final(r)) {
         ap_die(status, r);
     }
     ap_process_request_after_handler(r);
@@ -448,7 +449,7 @@ static void on_event(void *baton, unsigned events)
 
 void rp_owned_overheard(rp_owned_t *o, unsigned events)
 {
-    if (o->state == RP_OWNED_EXCHANGE && client_left(o, events)) {
+    if (client_left(o, events)) {
         rp_owned_abort(o);
     }
 }

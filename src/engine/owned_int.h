@@ -197,7 +197,7 @@ void rp_owned_advance(rp_owned_t *o);
 void rp_owned_later(rp_owned_t *o);
 /** httpd came back from a request, or its handler did: what is next. */
 void rp_owned_processed(rp_owned_t *o);
-/** Events that came while a helper had the request. o may be gone. */
+/** Events that came while a helper had the request, whose exchange is about to begin. o may be gone. */
 void rp_owned_overheard(rp_owned_t *o, unsigned events);
 /** The suspended request has its final status: end it as httpd would. */
 void rp_owned_end_request(rp_owned_t *o, int status);
