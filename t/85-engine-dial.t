@@ -93,8 +93,14 @@ $_->request('GET', '/slow/id/1') for @c;
 is join(' ', map { eval { $_->response->status } // $@ } @c), join(' ', (200) x 8), 'a name that takes long';
 cmp_ok now() - $began, '<', 1.7 * seconds(2.5), 'who waits for the same name takes what the first one was told';
 @waiting = clients(5 * $names);
-$waiting[$_]->request('GET', '/name' . (1 + $_ % $names) . '/x') for 0 .. $#waiting;
+sub ask_name { my ($n) = @_; $waiting[$n]->request('GET', '/name' . (1 + $n % $names) . '/x'); return }
+for my $c (@waiting[0 .. $names - 1]) { # so that the loop has them, and nobody who asks later is before them
+    $c->request('GET', '/plain/id/1');
+    $c->response;
+}
+ask_name($_) for 0 .. $names - 1;
 ok wait_until(5, sub { threads() >= $base + $names - 4 }), "$names names are looked up";
+ask_name($_) for $names .. $#waiting;
 served("$names names that are not found for 10 s", @all, '/late/id/3');
 my %got;
 $got{eval { $_->response->status } // $@}++ for @waiting[0 .. $names - 1];
