@@ -80,7 +80,7 @@ static rp_backend_watch_t *watch(rp_owned_t *o, rp_conn_t *conn)
     if (bw != NULL) {
         bw->loop = o->el->loop;
         bw->conn = conn;
-        bw->watch = rp_loop_watch(bw->loop, rp_conn_fd(conn), on_backend, bw, &rv);
+        bw->watch = rp_loop_watch(bw->loop, RP_WATCH_BACKEND, rp_conn_fd(conn), on_backend, bw, &rv);
     }
     if (rv != APR_SUCCESS) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, o->r, "RP0307: a backend connection can not be watched");

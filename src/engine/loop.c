@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A turn: wait, read the clock, descriptors, messages, timers, what was deferred. Watches live in a table of the loop and are named by
+ * A turn: wait, read the clock, descriptors (backends' first), what was deferred, messages, timers; see RP_LOOP_SHARE_US. Watches live in a table of the loop and are named by
  * place and generation, so that an event taken before its watch went is recognised as stale.
  */
 #include "engine/loop.h"
@@ -15,6 +15,8 @@
 #include "upstream/clock.h"
 
 #define WAKE_TOKEN 0
+#define BACKEND_BIT 0x80000000u /* of a token's lower half; the rest is the place in the table, from 1 */
+#define SLICE 8                 /* messages or timers between two looks at the clock */
 #define WATCHES_FIRST 256
 
 struct rp_watch_t {
@@ -25,6 +27,10 @@ struct rp_watch_t {
     rp_watch_t *next_free;
 };
 
+typedef struct queue_t {
+    rp_post_t *first, **end;
+} queue_t;
+
 struct rp_loop_t {
     apr_pool_t *pool;
     int index;
@@ -34,7 +40,8 @@ struct rp_loop_t {
     rp_watch_t *free;
     rp_timers_t timers;
     apr_time_t now_us;
-    rp_post_t *deferred, **deferred_tail;
+    queue_t deferred;
+    queue_t inbox;         /* messages that were taken from posts */
     pthread_t thread;
     int running;
     struct {
@@ -55,7 +62,8 @@ apr_status_t rp_loop_create(rp_loop_t **out, apr_pool_t *pool, int index)
     loop->pool = pool;
     loop->index = index;
     loop->wakefd = -1;
-    loop->deferred_tail = &loop->deferred;
+    loop->deferred.end = &loop->deferred.first;
+    loop->inbox.end = &loop->inbox.first;
     loop->now_us = rp_clock_now_us();
     if (rv == APR_SUCCESS) {
         loop->wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -135,24 +143,29 @@ void rp_loop_post(rp_loop_t *loop, rp_post_t *post)
 void rp_loop_defer(rp_loop_t *loop, rp_post_t *post)
 {
     post->next = NULL;
-    *loop->deferred_tail = post;
-    loop->deferred_tail = &post->next;
+    *loop->deferred.end = post;
+    loop->deferred.end = &post->next;
 }
 
-static void run_list(rp_post_t *first)
+/* The first of a queue, NULL when it is empty. */
+static rp_post_t *take(queue_t *q)
 {
-    while (first != NULL) {
-        rp_post_t *next = first->next;
+    rp_post_t *first = q->first;
 
-        first->fn(first);
-        first = next;
+    if (first != NULL) {
+        q->first = first->next;
+        if (q->first == NULL) {
+            q->end = &q->first;
+        }
     }
+    return first;
 }
 
-static void run_posts(rp_loop_t *loop)
+/* Messages into the inbox, oldest first. */
+static void take_posts(rp_loop_t *loop)
 {
     rp_post_t *newest = __atomic_exchange_n(&loop->shared.posts, NULL, __ATOMIC_ACQUIRE);
-    rp_post_t *oldest = NULL;
+    rp_post_t *last = newest, *oldest = NULL;
 
     while (newest != NULL) {
         rp_post_t *next = newest->next;
@@ -161,21 +174,58 @@ static void run_posts(rp_loop_t *loop)
         oldest = newest;
         newest = next;
     }
-    run_list(oldest);
+    if (last != NULL) {
+        *loop->inbox.end = oldest;
+        loop->inbox.end = &last->next;
+    }
 }
 
+static int share_is_used_up(rp_loop_t *loop, apr_time_t began)
+{
+    return rp_loop_clock(loop) - began >= RP_LOOP_SHARE_US;
+}
+
+static void run_posts(rp_loop_t *loop)
+{
+    apr_time_t began = loop->now_us;
+    rp_post_t *post;
+    int n = 0;
+
+    take_posts(loop);
+    while ((post = take(&loop->inbox)) != NULL) {
+        post->fn(post);
+        if (++n % SLICE == 0 && share_is_used_up(loop, began)) {
+            return;
+        }
+    }
+}
+
+static void run_timers(rp_loop_t *loop)
+{
+    apr_time_t began = loop->now_us;
+
+    while (rp_timers_run(&loop->timers, loop->now_us, SLICE) == SLICE && !share_is_used_up(loop, began)) {
+    }
+}
+
+/* What is there when it begins: what these calls defer waits for the next turn. */
 static void run_deferred(rp_loop_t *loop)
 {
-    rp_post_t *first = loop->deferred;
+    rp_post_t *post = loop->deferred.first;
 
-    loop->deferred = NULL;
-    loop->deferred_tail = &loop->deferred;
-    run_list(first);
+    loop->deferred.first = NULL;
+    loop->deferred.end = &loop->deferred.first;
+    while (post != NULL) {
+        rp_post_t *next = post->next;
+
+        post->fn(post);
+        post = next;
+    }
 }
 
 void rp_loop_drain(rp_loop_t *loop)
 {
-    while (loop->deferred != NULL || __atomic_load_n(&loop->shared.posts, __ATOMIC_ACQUIRE) != NULL) {
+    while (loop->deferred.first != NULL || loop->inbox.first != NULL || __atomic_load_n(&loop->shared.posts, __ATOMIC_ACQUIRE) != NULL) {
         run_deferred(loop);
         run_posts(loop);
     }
@@ -217,7 +267,7 @@ static void watch_free(rp_loop_t *loop, rp_watch_t *w)
     loop->free = w;
 }
 
-rp_watch_t *rp_loop_watch(rp_loop_t *loop, int fd, rp_watch_fn fn, void *baton, apr_status_t *rv)
+rp_watch_t *rp_loop_watch(rp_loop_t *loop, rp_watch_side_e side, int fd, rp_watch_fn fn, void *baton, apr_status_t *rv)
 {
     rp_watch_t *w = watch_new(loop);
 
@@ -227,7 +277,7 @@ rp_watch_t *rp_loop_watch(rp_loop_t *loop, int fd, rp_watch_fn fn, void *baton, 
     }
     w->fn = fn;
     w->baton = baton;
-    *rv = rp_epoll_add(loop->epfd, fd, ((apr_uint64_t)w->generation << 32) | (w->place + 1));
+    *rv = rp_epoll_add(loop->epfd, fd, ((apr_uint64_t)w->generation << 32) | (side == RP_WATCH_BACKEND ? BACKEND_BIT : 0) | (w->place + 1));
     if (*rv != APR_SUCCESS) {
         watch_free(loop, w);
         return NULL;
@@ -242,17 +292,28 @@ void rp_loop_unwatch(rp_loop_t *loop, rp_watch_t *watch)
     }
 }
 
-static void dispatch(rp_loop_t *loop, const rp_epoll_event_t *ev)
+static void dispatch(const rp_loop_t *loop, const rp_epoll_event_t *ev)
 {
-    apr_uint32_t place = (apr_uint32_t)ev->token;
-    rp_watch_t *w;
+    const rp_watch_t *w = loop->watches[((apr_uint32_t)ev->token & ~BACKEND_BIT) - 1];
 
-    if (place == WAKE_TOKEN) {
-        return; /* each write is an edge, so there is no need to read */
-    }
-    w = loop->watches[place - 1];
     if (w->fn != NULL && w->generation == (apr_uint32_t)(ev->token >> 32)) {
         w->fn(w->baton, ev->events);
+    }
+}
+
+static void dispatch_all(const rp_loop_t *loop, const rp_epoll_event_t *events, int n)
+{
+    int i;
+
+    for (i = 0; i < n; i++) {
+        if (events[i].token & BACKEND_BIT) {
+            dispatch(loop, &events[i]);
+        }
+    }
+    for (i = 0; i < n; i++) {
+        if (!(events[i].token & BACKEND_BIT) && events[i].token != WAKE_TOKEN) { /* each write is an edge, so there is no need to read */
+            dispatch(loop, &events[i]);
+        }
     }
 }
 
@@ -289,7 +350,7 @@ static apr_interval_time_t may_wait(const rp_loop_t *loop)
 {
     apr_time_t next = rp_timers_next(&loop->timers);
 
-    if (loop->deferred != NULL || next <= loop->now_us) {
+    if (loop->deferred.first != NULL || loop->inbox.first != NULL || next <= loop->now_us) {
         return 0;
     }
     return next == RP_TIMER_NEVER ? RP_TIMER_NEVER : next - loop->now_us;
@@ -316,19 +377,17 @@ static apr_status_t turn(rp_loop_t *loop)
 {
     rp_epoll_event_t events[RP_EPOLL_BATCH];
     apr_time_t began;
-    int n, i;
+    int n;
     apr_status_t rv = wait_for_events(loop, events, &n);
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
     began = rp_loop_clock(loop);
-    for (i = 0; i < n; i++) {
-        dispatch(loop, &events[i]);
-    }
+    dispatch_all(loop, events, n);
     run_deferred(loop);
     run_posts(loop);
-    rp_timers_run(&loop->timers, loop->now_us);
+    run_timers(loop);
     count_turn(loop, rp_loop_clock(loop) - began);
     return APR_SUCCESS;
 }

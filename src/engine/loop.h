@@ -24,11 +24,20 @@ struct rp_post_t {
     void (*fn)(rp_post_t *self); /**< on the loop's thread */
 };
 
+/**
+ * To whom a watched descriptor leads. Of what a turn finds ready, all backends come first: their answers go out while clients' requests
+ * are worked on, and the requests follow together at the turn's end, so that whoever sleeps is woken once for several of them.
+ */
+typedef enum rp_watch_side_e { RP_WATCH_BACKEND, RP_WATCH_CLIENT } rp_watch_side_e;
+
 /** Events of a descriptor: RP_EV_* bits. */
 typedef void (*rp_watch_fn)(void *baton, unsigned events);
 
 /** A turn that takes longer is a slow one: everybody else on the loop waited meanwhile. */
 #define RP_LOOP_SLOW_US 20000
+/** So long may messages, and so long may timers, take in a turn (what is called first may take longer): the rest waits for the next turn,
+ * behind what descriptors have meanwhile. */
+#define RP_LOOP_SHARE_US 1000
 
 /** Make a loop; nothing runs yet. pool: the child's, outlives it. */
 apr_status_t rp_loop_create(rp_loop_t **out, apr_pool_t *pool, int index) RP_WARN_UNUSED;
@@ -45,12 +54,12 @@ void rp_loop_destroy(rp_loop_t *loop);
 
 /** Send a message; FIFO for each sender. Any thread; wakes the loop. */
 void rp_loop_post(rp_loop_t *loop, rp_post_t *post);
-/** As rp_loop_post, but by the loop's own thread for later in this or the next turn: what is ready otherwise comes first. */
+/** As rp_loop_post, but by the loop's own thread for later in this or the next turn: what descriptors have comes first. */
 void rp_loop_defer(rp_loop_t *loop, rp_post_t *post);
 
 /** Watch fd until rp_loop_unwatch: fn gets each change once (edge-triggered), beginning with the present state. NULL: no memory or the kernel
  * refuses (*rv). */
-rp_watch_t *rp_loop_watch(rp_loop_t *loop, int fd, rp_watch_fn fn, void *baton, apr_status_t *rv);
+rp_watch_t *rp_loop_watch(rp_loop_t *loop, rp_watch_side_e side, int fd, rp_watch_fn fn, void *baton, apr_status_t *rv);
 /** Stop; fn is not called any more, not even for events taken already. Before fd is closed; NULL is fine. */
 void rp_loop_unwatch(rp_loop_t *loop, rp_watch_t *watch);
 

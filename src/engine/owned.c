@@ -214,10 +214,6 @@ void rp_owned_after_request(rp_owned_t *o)
                      || o->el->stopping;
         rp_owned_next_head(o);
     }
-    if (!o->closing && o->writable) {
-        rp_owned_later(o); /* with what others have to write in this turn */
-        return;
-    }
     drain(o);
 }
 
@@ -546,7 +542,7 @@ void rp_owned_adopted(rp_owned_t *o)
     rp_stat_add(&o->el->stat->adopted, 1);
     o->state = RP_OWNED_HEAD;
     o->readable = o->writable = o->in_maybe = 1;
-    o->watch = rp_loop_watch(o->el->loop, o->fd, on_event, o, &rv);
+    o->watch = rp_loop_watch(o->el->loop, RP_WATCH_CLIENT, o->fd, on_event, o, &rv);
     if (o->watch == NULL) {
         ap_log_cerror(APLOG_MARK, APLOG_ERR, rv, o->c, "RP0303: a client connection can not be watched and is closed");
         o->c->aborted = 1;

@@ -115,10 +115,12 @@ apr_time_t rp_timers_next(const rp_timers_t *ts)
     return ts->n > 0 ? ts->heap[1]->sorted_us : RP_TIMER_NEVER;
 }
 
-void rp_timers_run(rp_timers_t *ts, apr_time_t now_us)
+int rp_timers_run(rp_timers_t *ts, apr_time_t now_us, int most)
 {
+    int called = 0;
+
     ts->running_us = now_us;
-    while (ts->n > 0 && ts->heap[1]->sorted_us <= now_us) {
+    while (called < most && ts->n > 0 && ts->heap[1]->sorted_us <= now_us) {
         rp_timer_t *t = ts->heap[1];
 
         if (t->due_us > now_us) { /* was put off */
@@ -127,7 +129,9 @@ void rp_timers_run(rp_timers_t *ts, apr_time_t now_us)
             continue;
         }
         rp_timer_cancel(ts, t);
+        called++;
         t->fn(t, now_us);
     }
     ts->running_us = 0;
+    return called;
 }

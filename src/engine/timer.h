@@ -43,7 +43,8 @@ static inline int rp_timer_is_set(const rp_timer_t *t) { return t->place != 0; }
 
 /** When to look again: never later than the first timer is due, perhaps earlier; RP_TIMER_NEVER when none is set. */
 apr_time_t rp_timers_next(const rp_timers_t *ts);
-/** Call what is due at now_us. What these calls set for now_us or before is left for the next run. */
-void rp_timers_run(rp_timers_t *ts, apr_time_t now_us);
+/** Call what is due at now_us, at most so many timers, earliest first. What these calls set for now_us or before is left for the next run.
+ * Returns how many were called: when it is most, more may be due. */
+int rp_timers_run(rp_timers_t *ts, apr_time_t now_us, int most);
 
 #endif

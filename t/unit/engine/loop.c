@@ -139,7 +139,7 @@ static void on_ear(void *baton, unsigned events)
     }
 }
 
-static void ear_open(ear_t *e, rp_watch_fn fn)
+static void ear_open_at(ear_t *e, rp_watch_side_e side, rp_watch_fn fn)
 {
     int pair[2];
     apr_status_t rv;
@@ -148,9 +148,14 @@ static void ear_open(ear_t *e, rp_watch_fn fn)
     memset(e, 0, sizeof(*e));
     e->fd = pair[0];
     e->other = pair[1];
-    e->watch = rp_loop_watch(loop, e->fd, fn, e, &rv);
+    e->watch = rp_loop_watch(loop, side, e->fd, fn, e, &rv);
     ck_assert_ptr_nonnull(e->watch);
     ck_assert_int_eq(rv, APR_SUCCESS);
+}
+
+static void ear_open(ear_t *e, rp_watch_fn fn)
+{
+    ear_open_at(e, RP_WATCH_CLIENT, fn);
 }
 
 static void on_stop_timer(rp_timer_t *t, apr_time_t now_us)
@@ -277,6 +282,36 @@ START_TEST(many_watches_keep_their_owners)
 }
 END_TEST
 
+static ear_t *heard[4];
+static int nheard;
+
+static void on_turn_of(void *baton, unsigned events)
+{
+    (void)events;
+    heard[nheard++] = baton;
+}
+
+START_TEST(backends_come_before_clients)
+{
+    ear_t client[2], backend[2];
+
+    ear_open_at(&client[0], RP_WATCH_CLIENT, on_turn_of);
+    ear_open_at(&backend[0], RP_WATCH_BACKEND, on_turn_of);
+    ear_open_at(&client[1], RP_WATCH_CLIENT, on_turn_of);
+    ear_open_at(&backend[1], RP_WATCH_BACKEND, on_turn_of);
+    run_for(20000);
+    ck_assert_int_eq(nheard, 4);
+    ck_assert_ptr_eq(heard[0], &backend[0]);
+    ck_assert_ptr_eq(heard[1], &backend[1]);
+    ck_assert_ptr_eq(heard[2], &client[0]);
+    ck_assert_ptr_eq(heard[3], &client[1]);
+    ear_close(&client[0]);
+    ear_close(&client[1]);
+    ear_close(&backend[0]);
+    ear_close(&backend[1]);
+}
+END_TEST
+
 START_TEST(closed_descriptor_is_refused)
 {
     apr_status_t rv = APR_SUCCESS;
@@ -285,7 +320,7 @@ START_TEST(closed_descriptor_is_refused)
     ck_assert_int_eq(pipe(pair), 0);
     close(pair[0]);
     close(pair[1]);
-    ck_assert_ptr_null(rp_loop_watch(loop, pair[0], on_ear, NULL, &rv));
+    ck_assert_ptr_null(rp_loop_watch(loop, RP_WATCH_CLIENT, pair[0], on_ear, NULL, &rv));
     ck_assert_int_eq(rv, EBADF);
 }
 END_TEST
@@ -349,6 +384,121 @@ START_TEST(deferred_comes_soon)
 }
 END_TEST
 
+/* ---- shares of a turn ---- */
+
+#define LONG 100 /* so many calls, each as long as all of them may take in a turn */
+
+static ear_t bystander;
+static int calls_of_many, calls_when_heard;
+
+static void on_bystander(void *baton, unsigned events)
+{
+    (void)baton;
+    if (events & RP_EV_READ) {
+        calls_when_heard = calls_of_many;
+    }
+}
+
+/* The first speaks to the bystander, whom the loop hears before the last. */
+static void one_of_many(void)
+{
+    apr_time_t until = rp_clock_now_us() + RP_LOOP_SHARE_US;
+
+    if (++calls_of_many == 1) {
+        ck_assert_int_eq(write(bystander.other, "x", 1), 1);
+    }
+    while (rp_clock_now_us() < until) {
+    }
+    if (calls_of_many == LONG) {
+        rp_loop_stop(loop);
+    }
+}
+
+static message_t many[LONG];
+
+static void on_long_message(rp_post_t *post)
+{
+    ck_assert_int_eq(((message_t *)post)->number, calls_of_many);
+    one_of_many();
+}
+
+static void post_many(int from, int to)
+{
+    for (; from < to; from++) {
+        many[from].post.fn = on_long_message;
+        many[from].number = from;
+        rp_loop_post(loop, &many[from].post);
+    }
+}
+
+START_TEST(messages_leave_descriptors_their_turn)
+{
+    ear_open(&bystander, on_bystander);
+    post_many(0, LONG);
+    rp_loop_run(loop);
+    ck_assert_int_eq(calls_of_many, LONG);
+    ck_assert_int_ge(calls_when_heard, 1);
+    ck_assert_int_lt(calls_when_heard, LONG / 2);
+    ear_close(&bystander);
+}
+END_TEST
+
+static void on_last_of_some(rp_post_t *post)
+{
+    (void)post;
+    post_many(LONG / 2, LONG); /* behind those that were left for the next turn */
+}
+
+START_TEST(messages_left_for_the_next_turn_keep_their_order)
+{
+    static rp_post_t first = {.fn = on_last_of_some};
+
+    ear_open(&bystander, on_bystander);
+    rp_loop_post(loop, &first);
+    post_many(0, LONG / 2);
+    rp_loop_run(loop);
+    ck_assert_int_eq(calls_of_many, LONG);
+    ear_close(&bystander);
+}
+END_TEST
+
+START_TEST(messages_left_when_it_ends_are_drained)
+{
+    ear_open(&bystander, on_bystander);
+    post_many(0, LONG - 1);
+    rp_loop_stop(loop);
+    rp_loop_run(loop);
+    rp_loop_drain(loop);
+    ck_assert_int_eq(calls_of_many, LONG - 1);
+    ear_close(&bystander);
+}
+END_TEST
+
+static void on_long_timer(rp_timer_t *t, apr_time_t now_us)
+{
+    (void)t;
+    (void)now_us;
+    one_of_many();
+}
+
+START_TEST(timers_leave_descriptors_their_turn)
+{
+    static rp_timer_t timers[LONG];
+    int i;
+
+    ear_open(&bystander, on_bystander);
+    for (i = 0; i < LONG; i++) {
+        timers[i].fn = on_long_timer;
+        ck_assert_int_eq(rp_loop_timer(loop, &timers[i], rp_loop_now_us(loop)), APR_SUCCESS);
+    }
+    rp_loop_run(loop);
+    ck_assert_int_eq(calls_of_many, LONG);
+    ck_assert_int_ge(calls_when_heard, 1);
+    ck_assert_int_lt(calls_when_heard, LONG / 2);
+    ear_close(&bystander);
+}
+END_TEST
+
 START_TEST(stopped_before_it_runs_ends_at_once)
 {
     rp_loop_stop(loop);
@@ -372,9 +522,14 @@ int main(void)
     tcase_add_test(tc, peer_that_is_gone_is_said);
     tcase_add_test(tc, event_taken_before_its_watch_went_is_not_delivered);
     tcase_add_test(tc, many_watches_keep_their_owners);
+    tcase_add_test(tc, backends_come_before_clients);
     tcase_add_test(tc, closed_descriptor_is_refused);
     tcase_add_test(tc, timer_is_called_in_time);
     tcase_add_test(tc, deferred_comes_soon);
+    tcase_add_test(tc, messages_leave_descriptors_their_turn);
+    tcase_add_test(tc, messages_left_for_the_next_turn_keep_their_order);
+    tcase_add_test(tc, messages_left_when_it_ends_are_drained);
+    tcase_add_test(tc, timers_leave_descriptors_their_turn);
     tcase_add_test(tc, stopped_before_it_runs_ends_at_once);
     return suite_main(s);
 }

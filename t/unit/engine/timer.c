@@ -2,9 +2,12 @@
 /* Timers: order, put off, cancelled in a call, and ten thousand random operations against a model. */
 #include "../pool_case.h"
 
+#include <limits.h>
+
 #include "engine/timer.h"
 
 #define MANY 500
+#define ALL INT_MAX
 
 typedef struct row_t {
     rp_timer_t t;         /* first: a timer is its row */
@@ -63,7 +66,7 @@ static row_t *row_set(int i, apr_time_t due_us)
 START_TEST(none_set_never_comes)
 {
     ck_assert(rp_timers_next(&ts) == RP_TIMER_NEVER);
-    rp_timers_run(&ts, 1000);
+    (void)rp_timers_run(&ts, 1000, ALL);
     rp_timer_cancel(&ts, &rows[0].t);
     ck_assert_int_eq(calls, 0);
 }
@@ -74,10 +77,10 @@ START_TEST(due_is_called_once_not_before)
     row_t *a = row_set(0, 100);
 
     ck_assert(rp_timers_next(&ts) == 100);
-    rp_timers_run(&ts, 99);
+    (void)rp_timers_run(&ts, 99, ALL);
     ck_assert_int_eq(a->calls, 0);
-    rp_timers_run(&ts, 100);
-    rp_timers_run(&ts, 200);
+    (void)rp_timers_run(&ts, 100, ALL);
+    (void)rp_timers_run(&ts, 200, ALL);
     ck_assert_int_eq(a->calls, 1);
     ck_assert(rp_timers_next(&ts) == RP_TIMER_NEVER);
 }
@@ -89,10 +92,10 @@ START_TEST(put_off_is_called_at_its_new_time_alone)
 
     (void)row_set(0, 300);
     ck_assert(rp_timers_next(&ts) <= 300);
-    rp_timers_run(&ts, 299);
+    (void)rp_timers_run(&ts, 299, ALL);
     ck_assert_int_eq(a->calls, 0);
     ck_assert(rp_timers_next(&ts) == 300);
-    rp_timers_run(&ts, 300);
+    (void)rp_timers_run(&ts, 300, ALL);
     ck_assert_int_eq(a->calls, 1);
 }
 END_TEST
@@ -104,7 +107,7 @@ START_TEST(put_off_does_not_hold_up_others)
     (void)row_set(2, 120);
     (void)row_set(0, 1000);
     (void)row_set(1, 1000);
-    rp_timers_run(&ts, 120);
+    (void)rp_timers_run(&ts, 120, ALL);
     ck_assert_int_eq(rows[2].calls, 1);
     ck_assert_int_eq(calls, 1);
 }
@@ -116,7 +119,7 @@ START_TEST(brought_forward_is_called_early)
     (void)row_set(1, 500);
     (void)row_set(1, 50);
     ck_assert(rp_timers_next(&ts) == 50);
-    rp_timers_run(&ts, 50);
+    (void)rp_timers_run(&ts, 50, ALL);
     ck_assert_int_eq(rows[1].calls, 1);
     ck_assert_int_eq(rows[0].calls, 0);
 }
@@ -127,7 +130,7 @@ START_TEST(call_may_cancel_another_that_is_due)
     row_set(0, 100)->victim = &rows[1];
     (void)row_set(1, 100);
     row_set(2, 101)->victim = &rows[2]; /* itself: not set any more */
-    rp_timers_run(&ts, 200);
+    (void)rp_timers_run(&ts, 200, ALL);
     ck_assert_int_eq(rows[0].calls + rows[1].calls, 1);
     ck_assert_int_eq(rows[2].calls, 1);
 }
@@ -137,11 +140,28 @@ START_TEST(call_that_sets_itself_waits_for_the_next_run)
 {
     row_set(0, 10)->again_us = 5; /* in the past, before everybody else */
     (void)row_set(1, 20);
-    rp_timers_run(&ts, 100);
+    (void)rp_timers_run(&ts, 100, ALL);
     ck_assert_int_eq(rows[0].calls, 1);
     ck_assert_int_eq(rows[1].calls, 1); /* not kept from its turn */
     ck_assert(rp_timer_is_set(&rows[0].t));
-    rp_timers_run(&ts, 200);
+    (void)rp_timers_run(&ts, 200, ALL);
+    ck_assert_int_eq(rows[0].calls, 2);
+}
+END_TEST
+
+START_TEST(run_of_some_leaves_the_rest)
+{
+    row_set(0, 10)->again_us = 5;
+    (void)row_set(1, 20);
+    (void)row_set(2, 30);
+    ck_assert_int_eq(rp_timers_run(&ts, 100, 2), 2);
+    ck_assert_int_eq(rows[0].calls, 1);
+    ck_assert_int_eq(rows[1].calls, 1);
+    ck_assert(rp_timers_next(&ts) == 30);
+    ck_assert_int_eq(rp_timers_run(&ts, 100, 2), 1);
+    ck_assert_int_eq(rows[2].calls, 1);
+    ck_assert_int_eq(rows[0].calls, 1);
+    ck_assert_int_eq(rp_timers_run(&ts, 101, 2), 1);
     ck_assert_int_eq(rows[0].calls, 2);
 }
 END_TEST
@@ -157,7 +177,7 @@ START_TEST(order_is_by_time)
         apr_time_t next = rp_timers_next(&ts);
 
         last_due_us = 0;
-        rp_timers_run(&ts, i);
+        (void)rp_timers_run(&ts, i, ALL);
         ck_assert(last_due_us == 0 || last_due_us == next);
     }
     ck_assert_int_eq(calls, MANY);
@@ -180,7 +200,7 @@ START_TEST(cancel_in_another_branch_keeps_the_order)
 
         ck_assert(next > before);
         before = next;
-        rp_timers_run(&ts, next);
+        (void)rp_timers_run(&ts, next, ALL);
     }
     ck_assert_int_eq(calls, ROWS(due) - 1);
 }
@@ -228,14 +248,14 @@ START_TEST(random_operations_agree_with_a_model)
             break;
         case 1:
             now_us += rnd(50);
-            rp_timers_run(&ts, now_us);
+            (void)rp_timers_run(&ts, now_us, ALL);
             check_model(now_us);
             break;
         default: (void)row_set(which, now_us + 1 + rnd(1000)); break;
         }
     }
-    rp_timers_run(&ts, now_us + 2000);
-    rp_timers_run(&ts, now_us + 2000);
+    (void)rp_timers_run(&ts, now_us + 2000, ALL);
+    (void)rp_timers_run(&ts, now_us + 2000, ALL);
     check_model(now_us + 2000);
     ck_assert(rp_timers_next(&ts) == RP_TIMER_NEVER);
 }
@@ -256,6 +276,7 @@ int main(void)
     tcase_add_test(tc, brought_forward_is_called_early);
     tcase_add_test(tc, call_may_cancel_another_that_is_due);
     tcase_add_test(tc, call_that_sets_itself_waits_for_the_next_run);
+    tcase_add_test(tc, run_of_some_leaves_the_rest);
     tcase_add_test(tc, order_is_by_time);
     tcase_add_test(tc, cancel_in_another_branch_keeps_the_order);
     tcase_add_loop_test(tc, random_operations_agree_with_a_model, 0, 5);
