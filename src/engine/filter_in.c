@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "upstream/buffer.h"
+#include "upstream/socket_io.h"
 
 #define READ_SIZE 16384     /* bytes asked of the filters below at once */
 #define CORE_ASK 65536      /* more than CORE_IN ever holds */
@@ -46,7 +47,7 @@ static ssize_t receive(const rp_owned_t *o, char *buf, apr_size_t size)
     ssize_t n;
 
     do {
-        n = recv(o->fd, buf, size, MSG_DONTWAIT);
+        n = rp_socket_recv(o->fd, buf, size, MSG_DONTWAIT);
     } while (n < 0 && errno == EINTR);
     return n;
 }

@@ -5,6 +5,7 @@
  * may wait there.
  */
 #include "engine/owned_int.h"
+#include "upstream/socket_io.h"
 
 #include <apr_optional.h>
 #include <errno.h>
@@ -157,10 +158,10 @@ static ssize_t write_pieces(int fd, const struct iovec *vec, int nvec)
 
     do {
         if (nvec == 1) {
-            n = send(fd, vec->iov_base, vec->iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+            n = rp_socket_send(fd, vec->iov_base, vec->iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
         }
         else if (joined > 0) {
-            n = send(fd, buf, joined, MSG_NOSIGNAL | MSG_DONTWAIT);
+            n = rp_socket_send(fd, buf, joined, MSG_NOSIGNAL | MSG_DONTWAIT);
         }
         else {
             n = writev(fd, vec, nvec);

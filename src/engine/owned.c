@@ -180,7 +180,7 @@ static void drained(rp_owned_t *o)
     }
     o->state = RP_OWNED_HEAD;
     o->head_since_us = 0;
-    rp_loop_timer_cancel(o->el->loop, &o->timer);
+    rp_timer_rest(&o->timer);
     o->lean = o->lent > 0;
     if (o->lean) { /* the next one will wait, too: it has what it needs to wait */
         rp_owned_trim(o);
@@ -292,7 +292,7 @@ static void start_request(rp_owned_t *o)
     conn_rec *c = o->c;
     request_rec *r;
 
-    rp_loop_timer_cancel(o->el->loop, &o->timer);
+    rp_timer_rest(&o->timer);
     (void)rp_loop_clock(o->el->loop);
     o->state = RP_OWNED_REQUEST;
     o->scanning = 0;
@@ -365,7 +365,7 @@ void rp_owned_end_request(rp_owned_t *o, int status)
     request_rec *r = o->r;
 
     rp_owned_unhook(o);
-    rp_loop_timer_cancel(o->el->loop, &o->timer);
+    rp_timer_rest(&o->timer);
     o->suspended.ex = NULL;
     o->state = RP_OWNED_REQUEST;
     if (has_local_error_document(r, status)) {

@@ -123,6 +123,10 @@ int rp_timers_run(rp_timers_t *ts, apr_time_t now_us, int most)
     while (called < most && ts->n > 0 && ts->heap[1]->sorted_us <= now_us) {
         rp_timer_t *t = ts->heap[1];
 
+        if (t->due_us == RP_TIMER_NEVER) { /* it rests */
+            rp_timer_cancel(ts, t);
+            continue;
+        }
         if (t->due_us > now_us) { /* was put off */
             t->sorted_us = t->due_us;
             sift_down(ts, t);

@@ -19,7 +19,7 @@ typedef struct rp_timer_t rp_timer_t;
 typedef void (*rp_timer_fn)(rp_timer_t *timer, apr_time_t now_us);
 
 struct rp_timer_t {
-    apr_time_t due_us;     /**< when to call */
+    apr_time_t due_us;     /**< when to call; RP_TIMER_NEVER: it rests */
     apr_time_t sorted_us;  /**< the time by which it stands in the heap, never later than due_us */
     apr_size_t place;      /**< 1 and up in the heap, 0: not set */
     rp_timer_fn fn;
@@ -38,8 +38,11 @@ void rp_timers_free(rp_timers_t *ts);
 apr_status_t rp_timer_set(rp_timers_t *ts, rp_timer_t *t, apr_time_t due_us) RP_WARN_UNUSED;
 /** It will not be called. Fine when it is not set. */
 void rp_timer_cancel(rp_timers_t *ts, rp_timer_t *t);
+/** As rp_timer_cancel, for one that will be set again soon: it keeps its place until that comes up, so that this costs a store and setting it
+ * again mostly another. Before its memory goes it has to be cancelled nevertheless. */
+static inline void rp_timer_rest(rp_timer_t *t) { t->due_us = RP_TIMER_NEVER; }
 /** 1 while it is set. */
-static inline int rp_timer_is_set(const rp_timer_t *t) { return t->place != 0; }
+static inline int rp_timer_is_set(const rp_timer_t *t) { return t->place != 0 && t->due_us != RP_TIMER_NEVER; }
 
 /** When to look again: never later than the first timer is due, perhaps earlier; RP_TIMER_NEVER when none is set. */
 apr_time_t rp_timers_next(const rp_timers_t *ts);

@@ -19,6 +19,7 @@
 
 #include "upstream/clock.h"
 #include "upstream/endpoint.h"
+#include "upstream/socket_io.h"
 #include "upstream/worker.h"
 
 /* Descriptors that backend connections leave to others: an eighth of what a process may have, at most 64. */
@@ -277,7 +278,7 @@ static apr_status_t plain_recv(rp_conn_t *conn, char *buf, apr_size_t *len)
 
     conn->wait_in_read = 0;
     do {
-        n = recv(conn->fd, buf, *len, flags);
+        n = rp_socket_recv(conn->fd, buf, *len, flags);
     } while (n < 0 && errno == EINTR);
     if (flags == 0) {
         int err = errno;
@@ -321,7 +322,7 @@ static ssize_t send_pieces(int fd, const struct iovec *vec, int nvec)
     struct msghdr msg;
 
     if (nvec == 1) {
-        return send(fd, vec->iov_base, vec->iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        return rp_socket_send(fd, vec->iov_base, vec->iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
     }
     memset(&msg, 0, sizeof(msg));
     msg.msg_iov = (struct iovec *)vec;
@@ -411,7 +412,7 @@ int rp_conn_reuse_check(rp_conn_t *conn)
         return RP_REFUSE_NONE;
     }
     do {
-        n = recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+        n = rp_socket_recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     } while (n < 0 && errno == EINTR);
     if (n > 0) {
         return RP_REFUSE_EXTRA_BYTES;

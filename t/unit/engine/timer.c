@@ -166,6 +166,26 @@ START_TEST(run_of_some_leaves_the_rest)
 }
 END_TEST
 
+START_TEST(resting_is_not_called_and_leaves_its_place)
+{
+    (void)row_set(0, 10);
+    (void)row_set(1, 20);
+    (void)row_set(2, 30);
+    rp_timer_rest(&rows[0].t);
+    rp_timer_rest(&rows[1].t);
+    ck_assert_int_eq(rp_timer_is_set(&rows[0].t), 0);
+    (void)row_set(1, 25); /* at work again */
+    ck_assert_int_eq(rp_timers_run(&ts, 100, ALL), 2);
+    ck_assert_int_eq(rows[0].calls, 0);
+    ck_assert_int_eq(rows[1].calls, 1);
+    ck_assert_int_eq(rows[2].calls, 1);
+    ck_assert(rp_timers_next(&ts) == RP_TIMER_NEVER);
+    rp_timer_rest(&rows[0].t); /* not set: fine */
+    (void)row_set(0, 200);
+    ck_assert_int_eq(rp_timers_run(&ts, 200, ALL), 1);
+}
+END_TEST
+
 START_TEST(order_is_by_time)
 {
     int i;
@@ -251,6 +271,10 @@ START_TEST(random_operations_agree_with_a_model)
             (void)rp_timers_run(&ts, now_us, ALL);
             check_model(now_us);
             break;
+        case 2:
+            rp_timer_rest(&rows[which].t);
+            rows[which].model_us = RP_TIMER_NEVER;
+            break;
         default: (void)row_set(which, now_us + 1 + rnd(1000)); break;
         }
     }
@@ -277,6 +301,7 @@ int main(void)
     tcase_add_test(tc, call_may_cancel_another_that_is_due);
     tcase_add_test(tc, call_that_sets_itself_waits_for_the_next_run);
     tcase_add_test(tc, run_of_some_leaves_the_rest);
+    tcase_add_test(tc, resting_is_not_called_and_leaves_its_place);
     tcase_add_test(tc, order_is_by_time);
     tcase_add_test(tc, cancel_in_another_branch_keeps_the_order);
     tcase_add_loop_test(tc, random_operations_agree_with_a_model, 0, 5);
